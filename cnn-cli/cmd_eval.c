@@ -14,7 +14,7 @@
 enum { MATRIX_MAX = 20, PAIRS_MAX = 10, TOP_DEFAULT = 5 };
 
 struct settings {
-    const char *data, *split, *tta, *weights, *report, *gallery;
+    const char *data, *split, *tta, *weights, *report, *gallery, *lang;
     bool json;
     size_t top, threads;
     struct cnn_option_list set;
@@ -46,6 +46,7 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, gallery),
      .argument = "DIR",
      .help = "also write a page of the most confident mistakes into DIR"},
+    CNN_OPTION_LANG(struct settings),
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_SET(struct settings),
@@ -335,6 +336,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     size_t top = settings->top > 0 ? settings->top : TOP_DEFAULT;
     cnn_status status = cnn_tta_find(settings->tta, &tta, diag);
 
+    if (status == CNN_OK)
+        status = cnn_command_speak(settings->lang, diag);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)

@@ -6,7 +6,7 @@
 #include "terminal.h"
 
 struct settings {
-    const char *output, *language;
+    const char *output, *lang;
 };
 
 static const struct cnn_option options[] = {
@@ -16,11 +16,7 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, output),
      .argument = "FILE",
      .help = "the page (default: lab.html)"},
-    {.name = "lang",
-     .kind = CNN_OPTION_TEXT,
-     .offset = offsetof(struct settings, language),
-     .argument = "LANGUAGE",
-     .help = "of the page at first: en (default) or ko"},
+    CNN_OPTION_LANG(struct settings),
     CNN_OPTION_END,
 };
 
@@ -49,10 +45,12 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         cnn_output_check(path, CNN_OUTPUT_PAGE, settings->output != NULL ? NULL : "-o", diag);
 
     if (status == CNN_OK)
+        status = cnn_command_speak(settings->lang, diag);
+    if (status == CNN_OK)
         status = cnn_command_open(operand_count > 0 ? operands[0] : digits(shipped, sizeof shipped),
                                   &open, &model, diag);
     if (status == CNN_OK)
-        status = cnn_lab(model, path, settings->language, diag);
+        status = cnn_lab(model, path, NULL, diag);
     if (status == CNN_OK)
         puts(cnn_show_text(path).text);
     cnn_model_free(model);

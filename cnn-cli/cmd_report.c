@@ -6,7 +6,7 @@
 #include "terminal.h"
 
 struct settings {
-    const char *output;
+    const char *output, *lang;
 };
 
 static const struct cnn_option options[] = {
@@ -16,6 +16,7 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, output),
      .argument = "FILE",
      .help = "the page (default: report.html; of several runs compare.html)"},
+    CNN_OPTION_LANG(struct settings),
     CNN_OPTION_END,
 };
 
@@ -28,6 +29,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
                                             : "compare.html";
     cnn_status status = named ? CNN_OK : cnn_output_check(path, CNN_OUTPUT_PAGE, "-o", diag);
 
+    if (status == CNN_OK)
+        status = cnn_command_speak(settings->lang, diag);
     if (status == CNN_OK)
         status = cnn_report((const char *const *)operands, operand_count, path, diag);
     if (status == CNN_OK)

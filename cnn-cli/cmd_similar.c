@@ -10,7 +10,7 @@
 #include "terminal.h"
 
 struct settings {
-    const char *weights, *data, *split, *layer, *output;
+    const char *weights, *data, *split, *layer, *output, *lang;
     bool json;
     size_t top, threads;
 };
@@ -45,6 +45,7 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, output),
      .argument = "FILE",
      .help = "also write a page, .html, that shows them"},
+    CNN_OPTION_LANG(struct settings),
     CNN_OPTION_WEIGHTS(struct settings),
     CNN_OPTION_JSON(struct settings),
     CNN_OPTION_THREADS(struct settings),
@@ -153,6 +154,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     struct cnn_inputs pictures = {.count = 0};
     cnn_status status = cnn_inputs_tell_apart(operands, operand_count, &path, &input);
 
+    if (status == CNN_OK)
+        status = cnn_command_speak(settings->lang, diag);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)

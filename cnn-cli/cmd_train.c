@@ -15,7 +15,7 @@
 enum { LINE_SECONDS = 30 };
 
 struct settings {
-    const char *output, *weights, *from, *resume, *data;
+    const char *output, *weights, *from, *resume, *data, *lang;
     bool check;
     size_t scale_batch;
     size_t threads;
@@ -77,6 +77,7 @@ static const struct cnn_option options[] = {
      .min = 2,
      .max = 65536,
      .help = "P times the batch, with the learning rate and warm-up that it wants"},
+    CNN_OPTION_LANG(struct settings),
     CNN_OPTION_THREADS(struct settings),
     CNN_OPTION_END,
 };
@@ -363,6 +364,8 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     char *config = NULL;
     cnn_status status = check_settings(settings, operand_count) ? CNN_OK : CNN_INVALID;
 
+    if (status == CNN_OK)
+        status = cnn_command_speak(settings->lang, diag);
     if (status == CNN_OK && operand_count > 0)
         status = cnn_inputs_config(operands[0], false, &config);
     if (status == CNN_OK)

@@ -45,6 +45,22 @@ cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag)
     return status;
 }
 
+/* "ko" of a locale such as ko_KR.UTF-8; else "en". */
+static const char *locale_language(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+    const char *locale = NULL;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && (!locale || !*locale); i++)
+        locale = getenv(names[i]);
+    return locale && strncmp(locale, "ko", 2) == 0 && strchr("_.@", locale[2]) ? "ko" : "en";
+}
+
+cnn_status cnn_command_speak(const char *language, cnn_diag *diag)
+{
+    return cnn_set_language(language ? language : locale_language(), diag);
+}
+
 cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out,
                             cnn_diag *diag)
 {

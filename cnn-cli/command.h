@@ -43,6 +43,10 @@ void cnn_print_overview(FILE *stream);
  * Messages are printed. */
 cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag);
 
+/* The language of pages: as asked for, NULL: that of the locale where there is one, else English.
+ */
+cnn_status cnn_command_speak(const char *language, cnn_diag *diag);
+
 /* Opens the model, where path is NULL the default one (and says so). Messages are printed. */
 cnn_status cnn_command_open(const char *path, const cnn_open_options *options, cnn_model **out,
                             cnn_diag *diag);

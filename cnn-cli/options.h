@@ -51,6 +51,12 @@ struct cnn_option {
         .name = "json", .kind = CNN_OPTION_FLAG, .offset = offsetof(settings, json),               \
         .help = "write JSON to standard output"                                                    \
     }
+#define CNN_OPTION_LANG(settings)                                                                  \
+    {                                                                                              \
+        .name = "lang", .kind = CNN_OPTION_TEXT, .offset = offsetof(settings, lang),               \
+        .argument = "LANGUAGE", .words = "en ko",                                                  \
+        .help = "of the page: en or ko (default: the locale's, else en)"                           \
+    }
 #define CNN_OPTION_SET(settings)                                                                   \
     {                                                                                              \
         .name = "set", .kind = CNN_OPTION_LIST, .offset = offsetof(settings, set),                 \

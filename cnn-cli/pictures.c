@@ -198,6 +198,8 @@ cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings,
         status = CNN_INVALID;
     }
     if (status == CNN_OK)
+        status = cnn_command_speak(settings->lang, diag);
+    if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
     if (status == CNN_OK)
         status = cnn_command_open(model_path, &open, &model, diag);

@@ -8,7 +8,7 @@
 #include "command.h"
 
 struct cnn_picture_settings { /* at the start of the settings of both commands */
-    const char *output, *weights, *palette;
+    const char *output, *weights, *palette, *lang;
     struct cnn_option_list layer, set;
     bool one_scale, each, npy, text;
     size_t threads;
@@ -50,6 +50,12 @@ struct cnn_picture_settings { /* at the start of the settings of both commands *
          .kind = CNN_OPTION_FLAG,                                                                  \
          .offset = CNN_PICTURE_OPTION(settings, text),                                             \
          .help = "print the maps' numbers instead"},                                               \
+        {.name = "lang",                                                                           \
+         .kind = CNN_OPTION_TEXT,                                                                  \
+         .offset = CNN_PICTURE_OPTION(settings, lang),                                             \
+         .argument = "LANGUAGE",                                                                   \
+         .words = "en ko",                                                                         \
+         .help = "of the page: en or ko (default: the locale's, else en)"},                        \
         {.name = "weights",                                                                        \
          .kind = CNN_OPTION_TEXT,                                                                  \
          .offset = CNN_PICTURE_OPTION(settings, weights),                                          \

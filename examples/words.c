@@ -10,6 +10,7 @@ static void describe_library(cnn_diag *diag)
     const char *shipped = cnn_default_model();
     cnn_set_threads(0); /* as many as there are cores */
     cnn_set_program("words");
+    cnn_set_language("en", diag); /* of pages */
     printf("libcnn %s, built for %s; %d threads, kernels for %s; called %s\n", cnn_version(),
            CNN_VERSION, cnn_threads(), cnn_instruction_set(), cnn_program());
     if (cnn_check_environment(diag) != CNN_OK)

@@ -64,6 +64,7 @@ int main(int argc, char **argv)
     cnn_set_program("words");
     try {
         check(cnn_check_environment(diag.get()), diag.get());
+        check(cnn_set_language("ko", diag.get()), diag.get()); // of pages
     } catch (const std::exception &e) {
         std::cerr << e.what();
         return EXIT_FAILURE;

@@ -31,8 +31,8 @@
  * through runners, one for each thread: a runner only reads its model. The process has one pool of
  * threads, which serves one call at a time. If two threads compute at once, one uses the pool, and
  * the other computes alone. A runner may have its own pool. The results are the same bits. Settings
- * of the process (cnn_set_threads, cnn_set_program) must be made before other threads call the
- * library.
+ * of the process (cnn_set_threads, cnn_set_program, cnn_set_language) must be made before other
+ * threads call the library.
  *
  * Stability. Before 1.0 any version may change functions and structs, and the soname stays
  * libcnn.so.0, so a program must be rebuilt for each version. It can compare cnn_version() with the
@@ -1097,6 +1097,10 @@ size_t cnn_text_columns(const char *text);
 void cnn_set_program(const char *word);
 const char *cnn_program(void);
 
+/* The language of the pages that are written from here on: "en" (the default, also by NULL) or
+ * "ko". Messages and files for programs stay English. CNN_INVALID: there is no such language. */
+cnn_status cnn_set_language(const char *language, cnn_diag *diag);
+
 /* The path that was probably meant by a path that does not exist: the most similar path that
  * exists, or a run of that name in runs/. cnn_free() it; NULL if there is none. */
 char *cnn_nearest_path(const char *path);
@@ -1311,8 +1315,8 @@ cnn_status cnn_report(const char *const *directories, size_t count, const char *
 
 /* Writes one HTML page that holds the network and the program: values, arithmetic and training in a
  * browser, without a network. The model must be one that was read from a file, which goes into the
- * page as it is. language: "en" or "ko"; NULL: "en". CNN_FAILED if the library was built without
- * the page. */
+ * page as it is. language: "en" or "ko"; NULL: that of cnn_set_language. CNN_FAILED if the library
+ * was built without the page. */
 cnn_status cnn_lab(const cnn_model *model, const char *path, const char *language, cnn_diag *diag);
 
 /* ---- Quantization ---- */

@@ -6,24 +6,12 @@
 #include "util/file.h"
 #include "util/output.h"
 #include "util/shipped.h"
+#include "util/words.h"
 
 #define MOST ((size_t)1 << 30) /* bytes of a file that goes into a page */
 
 /* A line of the page, in whose place the model goes. */
 static const char place[] = "\n@MODEL@\n";
-
-static const char *const languages[] = {"en", "ko"};
-enum { LANGUAGES = sizeof languages / sizeof *languages };
-
-static cnn_status check_language(const char *language, cnn_diag *diag)
-{
-    for (size_t i = 0; i < LANGUAGES; i++)
-        if (!language || strcmp(language, languages[i]) == 0)
-            return CNN_OK;
-    cnn_fail(diag, CNN_INVALID, NULL, "the lab has no language '%s'", language);
-    cnn_hint(diag, "it has en (English) and ko (Korean)");
-    return CNN_INVALID;
-}
 
 /* The page, and where the model goes in it. */
 static cnn_status read_page(char **page, const char **at, cnn_diag *diag)
@@ -52,7 +40,8 @@ static cnn_status write_model(struct cnn_text *text, const cnn_model *model, con
     cnn_status status = cnn_file_read(model->source, MOST, &bytes, &size, diag);
     if (status != CNN_OK)
         return status;
-    cnn_text_printf(text, "\n{\"language\": \"%s\", \"file\": \"", language ? language : "en");
+    cnn_text_printf(text, "\n{\"language\": \"%s\", \"file\": \"",
+                    language ? language : cnn_language());
     cnn_text_base64(text, bytes, size);
     cnn_text_printf(text, "\"}\n");
     cnn_free(bytes);
@@ -80,7 +69,7 @@ cnn_status cnn_lab(const cnn_model *model, const char *path, const char *languag
     const char *at = NULL;
     if (!model || !path)
         return cnn_fail_missing(diag, "cnn_lab", "model or path");
-    cnn_status status = check_language(language, diag);
+    cnn_status status = language ? cnn_language_check(language, diag) : CNN_OK;
     if (status == CNN_OK)
         status = cnn_model_has_parameters(model, diag);
     if (status == CNN_OK)

@@ -54,13 +54,15 @@ void cnn_canvas_put(struct cnn_canvas *canvas, size_t x, size_t y, const struct 
                     size_t scale);
 
 /* letters.c: text in a small fixed font (printable ASCII; other characters are shown as '?'), scale
- * 1: CNN_TEXT_HEIGHT pixels high. (x, y): its top left. The canvas remembers it as a label. */
+ * 1: CNN_TEXT_HEIGHT pixels high. (x, y): its top left. The canvas remembers it as a label. A
+ * caption (util/words.h) is drawn in English; its label is the translation. */
 #define CNN_TEXT_HEIGHT 10
 void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
                      struct cnn_colour colour, const char *text);
 /* At scale 1; its label is larger where `room` pixels are enough, and up to 13 high. */
 void cnn_canvas_title(struct cnn_canvas *canvas, size_t x, size_t y, size_t room,
                       struct cnn_colour colour, const char *text);
+/* Of a caption: the larger of both widths. */
 size_t cnn_canvas_text_width(const char *text, size_t scale);
 /* Whether the font has every character of text. */
 bool cnn_canvas_has_letters(const char *text);

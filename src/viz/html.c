@@ -10,6 +10,7 @@
 
 #include "util/file.h"
 #include "util/output.h"
+#include "util/words.h"
 #include "viz/page.html.h"
 
 static const char style[] =
@@ -86,7 +87,7 @@ struct cnn_html_value cnn_html_probability(const char *name, float probability)
 {
     double percent = 100 * (double)probability;
     if (isnan(percent))
-        return cnn_html_string(name, "not a number");
+        return cnn_html_string(name, cnn_say("not a number"));
     if (percent > 0 && percent < 0.05)
         return cnn_html_string(name, "< 0.1 %");
     if (percent >= 99.95 && percent < 100)
@@ -113,13 +114,35 @@ static const char *find_end(const char *fragment, const char *name, size_t size)
     return fragment + size + 2;
 }
 
+/* The next {{, [[ or ]]; NULL: there is none. */
+static const char *find_mark(const char *fragment)
+{
+    while ((fragment = strpbrk(fragment, "{[]")) && fragment[1] != *fragment)
+        fragment++;
+    return fragment;
+}
+
+/* What stands behind [[: the text in the page's language is filled in, else left to the caller. */
+static const char *fill_words(struct cnn_text *page, const char *words,
+                              const struct cnn_html_value *values)
+{
+    const char *end = strstr(words, "]]"), *said = cnn_say_part(words, (size_t)(end - words));
+    if (!said)
+        return words;
+    cnn_html_fill(page, said, values);
+    return end;
+}
+
 void cnn_html_fill(struct cnn_text *page, const char *fragment, const struct cnn_html_value *values)
 {
-    for (const char *open; (open = strstr(fragment, "{{"));) {
+    for (const char *open; (open = find_mark(fragment));) {
+        cnn_text_append(page, fragment, (size_t)(open - fragment));
+        fragment = *open == '[' ? fill_words(page, open + 2, values) : open + 2;
+        if (*open != '{')
+            continue;
         const char *name = open + 2 + strspn(open + 2, "#^/&");
         const size_t size = strcspn(name, "}");
         const char mark = open[2];
-        cnn_text_append(page, fragment, (size_t)(open - fragment));
         fragment = name + size + 2;
         if (mark == '/')
             continue;
@@ -134,9 +157,18 @@ void cnn_html_fill(struct cnn_text *page, const char *fragment, const struct cnn
     cnn_text_append(page, fragment, strlen(fragment));
 }
 
+const char *cnn_html_shape(cnn_shape shape, char *buffer, size_t size)
+{
+    if (shape.rank == 3)
+        return cnn_shape_format(shape, buffer, size);
+    snprintf(buffer, size, cnn_say("%zu numbers"), shape.c);
+    return buffer;
+}
+
 void cnn_html_begin(struct cnn_text *page, const char *title, unsigned refresh)
 {
-    const struct cnn_html_value values[] = {cnn_html_string("mark", CNN_OUTPUT_MARK_PAGE),
+    const struct cnn_html_value values[] = {cnn_html_string("language", cnn_language()),
+                                            cnn_html_string("mark", CNN_OUTPUT_MARK_PAGE),
                                             cnn_html_string("title", title),
                                             cnn_html_string("style", style),
                                             refresh > 0 ? cnn_html_number("refresh", "%u", refresh)

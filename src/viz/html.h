@@ -3,6 +3,7 @@
 #ifndef CNN_VIZ_HTML_H
 #define CNN_VIZ_HTML_H
 
+#include "graph/layer.h"
 #include "viz/canvas.h"
 
 /* Text with & < > " ' escaped, and what is no UTF-8 or a control character shown as U+FFFD. */
@@ -29,10 +30,14 @@ struct cnn_html_value cnn_html_probability(const char *name, float probability);
  *   {{&name}}               the value as it is
  *   {{#name}}...{{/name}}   what stands between, only if the value is not empty
  *   {{^name}}...{{/name}}   what stands between, only if it is empty
+ *   [[text]]                a text, in the language of pages (util/words.h), with its values
  *
  * values ends with an empty one; NULL: the fragment has none. */
 void cnn_html_fill(struct cnn_text *page, const char *fragment,
                    const struct cnn_html_value *values);
+
+/* A shape as cnn_shape_format writes it, in the language of pages. Returns buffer. */
+const char *cnn_html_shape(cnn_shape shape, char *buffer, size_t size);
 
 /* <!DOCTYPE html> to <body> and the page's heading; refresh: seconds after which a browser reads
  * the page again, 0: never. */

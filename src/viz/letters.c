@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "util/characters.h"
+#include "util/words.h"
 #include "viz/canvas.h"
 #include "viz/font.h"
 
@@ -50,10 +51,36 @@ bool cnn_canvas_has_letters(const char *text)
     return c.glyph != NO_GLYPH;
 }
 
+/* Bytes of a caption that are drawn as pixels. */
+static size_t drawn_size(const char *text)
+{
+    const char *mark = strchr(text, CNN_SAID);
+    return mark ? (size_t)(mark - text) : strlen(text);
+}
+
+static size_t columns_of(const char *text, size_t size)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < size;) {
+        const struct character c = next_character(text + i, size - i);
+        columns += c.columns;
+        i += c.bytes;
+    }
+    return columns;
+}
+
+/* The pixels of the label's text as a page shows it, and of the letters that it covers. */
+static void measure(const char *text, size_t scale, size_t *said, size_t *drawn)
+{
+    const char *shown = cnn_caption_said(text);
+    *said = columns_of(shown, strlen(shown)) * CNN_FONT_ADVANCE * scale;
+    *drawn = columns_of(text, drawn_size(text)) * CNN_FONT_ADVANCE * scale;
+}
+
 static void draw_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale,
                       struct cnn_colour colour, const char *text)
 {
-    size_t size = strlen(text);
+    size_t size = drawn_size(text);
     for (size_t i = 0; i < size && x < canvas->width;) {
         const struct character c = next_character(text + i, size - i);
         const size_t glyph = c.glyph == NO_GLYPH ? '?' - ' ' : c.glyph;
@@ -69,15 +96,16 @@ void cnn_canvas_text(struct cnn_canvas *canvas, size_t x, size_t y, size_t scale
 {
     if (scale > LARGEST_SCALE || x >= canvas->width || y >= canvas->height)
         return;
-    const size_t width = cnn_canvas_text_width(text, scale);
+    size_t width, drawn;
+    measure(text, scale, &width, &drawn);
     const struct cnn_label label = {.x = x,
                                     .y = y,
                                     .width = width,
                                     .height = CNN_TEXT_HEIGHT * scale,
-                                    .covered = {width, CNN_FONT_ROWS * scale},
+                                    .covered = {drawn, CNN_FONT_ROWS * scale},
                                     .ink = colour,
                                     .paper = cnn_canvas_get(canvas, x, y)};
-    cnn_canvas_add_label(canvas, &label, text);
+    cnn_canvas_add_label(canvas, &label, cnn_caption_said(text));
     draw_text(canvas, x, y, scale, colour, text);
 }
 
@@ -86,26 +114,23 @@ void cnn_canvas_title(struct cnn_canvas *canvas, size_t x, size_t y, size_t room
 {
     if (x >= canvas->width || y >= canvas->height)
         return;
-    const size_t width = cnn_canvas_text_width(text, 1),
-                 large = width * TITLE_HEIGHT / CNN_TEXT_HEIGHT;
+    size_t width, drawn;
+    measure(text, 1, &width, &drawn);
+    const size_t large = width * TITLE_HEIGHT / CNN_TEXT_HEIGHT;
     const struct cnn_label label = {.x = x,
                                     .y = y,
                                     .width = large <= room ? large : width,
                                     .height = large <= room ? TITLE_HEIGHT : CNN_TEXT_HEIGHT,
-                                    .covered = {width, CNN_FONT_ROWS},
+                                    .covered = {drawn, CNN_FONT_ROWS},
                                     .ink = colour,
                                     .paper = cnn_canvas_get(canvas, x, y)};
-    cnn_canvas_add_label(canvas, &label, text);
+    cnn_canvas_add_label(canvas, &label, cnn_caption_said(text));
     draw_text(canvas, x, y, 1, colour, text);
 }
 
 size_t cnn_canvas_text_width(const char *text, size_t scale)
 {
-    size_t size = strlen(text), columns = 0;
-    for (size_t i = 0; i < size;) {
-        const struct character c = next_character(text + i, size - i);
-        columns += c.columns;
-        i += c.bytes;
-    }
-    return columns * CNN_FONT_ADVANCE * scale;
+    size_t said, drawn;
+    measure(text, scale, &said, &drawn);
+    return said > drawn ? said : drawn;
 }
