@@ -4,6 +4,7 @@
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/window.h"
+#include "util/words.h"
 
 struct settings {
     size_t block;
@@ -166,7 +167,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_depth_to_space = {
     .variant = {.name = "depth_to_space",
-                .help = "channels become blocks of pixels (pixel shuffle)",
+                .help = CNN_WORDS("channels become blocks of pixels (pixel shuffle)"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,
@@ -182,7 +183,7 @@ const struct cnn_layer_type cnn_layer_depth_to_space = {
 
 const struct cnn_layer_type cnn_layer_space_to_depth = {
     .variant = {.name = "space_to_depth",
-                .help = "blocks of pixels become channels",
+                .help = CNN_WORDS("blocks of pixels become channels"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

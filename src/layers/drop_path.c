@@ -4,6 +4,7 @@
  * the step's seed. */
 #include "layers/bytes.h"
 #include "layers/explain.h"
+#include "util/words.h"
 
 struct settings {
     double rate;
@@ -79,8 +80,9 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_drop_path = {
     .variant = {.name = "drop_path",
-                .help = "sets whole images to zero at random in training; with an add after it, "
-                        "these images keep only the other branch",
+                .help = CNN_WORDS(
+                    "sets whole images to zero at random in training; with an add after it, "
+                    "these images keep only the other branch"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

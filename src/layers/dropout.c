@@ -3,6 +3,7 @@
  * again from the step's seed. */
 #include "layers/bytes.h"
 #include "layers/explain.h"
+#include "util/words.h"
 
 struct settings {
     double rate;
@@ -81,7 +82,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_dropout = {
     .variant = {.name = "dropout",
-                .help = "drops values at random in training",
+                .help = CNN_WORDS("drops values at random in training"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -2,6 +2,7 @@
  * window of the map's size. */
 #include "layers/bytes.h"
 #include "layers/pooling.h"
+#include "util/words.h"
 
 struct settings {
     int pool_type;
@@ -38,7 +39,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_global_pool = {
     .variant = {.name = "global_pool",
-                .help = "pooling over the whole map: one value per channel",
+                .help = CNN_WORDS("pooling over the whole map: one value per channel"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "layers/group_norm.h"
+#include "util/words.h"
 
 enum { SLOT_GAMMA, SLOT_BETA, SLOT_STATISTICS };
 
@@ -268,8 +269,9 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
 
 const struct cnn_layer_type cnn_layer_group_norm = {
     .variant = {.name = "group_norm",
-                .help = "normalises groups of channels within every image, then scales and shifts "
-                        "each channel",
+                .help = CNN_WORDS(
+                    "normalises groups of channels within every image, then scales and shifts "
+                    "each channel"),
                 .keys = keys,
                 .settings_size = sizeof(struct cnn_group_norm_settings)},
     .min_inputs = 1,

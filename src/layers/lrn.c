@@ -4,6 +4,7 @@
 
 #include "layers/explain.h"
 #include "layers/window.h"
+#include "util/words.h"
 
 enum { SLOT_SUMS };
 
@@ -152,7 +153,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_lrn = {
     .variant = {.name = "lrn",
-                .help = "local response normalisation across neighbouring channels",
+                .help = CNN_WORDS("local response normalisation across neighbouring channels"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -3,6 +3,7 @@
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
+#include "util/words.h"
 
 struct settings {
     struct cnn_padding padding;
@@ -138,7 +139,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_pad = {
     .variant = {.name = "pad",
-                .help = "adds a border of rows and columns",
+                .help = CNN_WORDS("adds a border of rows and columns"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -1,6 +1,7 @@
 /* PReLU: what lies below zero times a learned slope, one for each channel or one for all. He et
  * al., "Delving Deep into Rectifiers", 2015. */
 #include "layers/explain.h"
+#include "util/words.h"
 
 enum { SLOT_WEIGHT };
 
@@ -149,7 +150,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_prelu = {
     .variant = {.name = "prelu",
-                .help = "x, or x times a learned slope below zero",
+                .help = CNN_WORDS("x, or x times a learned slope below zero"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

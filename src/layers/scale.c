@@ -3,6 +3,7 @@
  * small numbers. */
 #include "layers/explain.h"
 #include "layers/scaling.h"
+#include "util/words.h"
 
 enum { SLOT_WEIGHT, SLOT_BIAS };
 
@@ -139,7 +140,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_scale = {
     .variant = {.name = "scale",
-                .help = "multiplies every channel by a learned number",
+                .help = CNN_WORDS("multiplies every channel by a learned number"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

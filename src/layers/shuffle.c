@@ -2,6 +2,7 @@
  * convolutions exchange what they know. Zhang et al., "ShuffleNet", 2018. */
 #include "layers/bytes.h"
 #include "layers/explain.h"
+#include "util/words.h"
 
 #include <string.h>
 
@@ -95,7 +96,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_shuffle = {
     .variant = {.name = "shuffle",
-                .help = "distributes the channels of each group over all groups",
+                .help = CNN_WORDS("distributes the channels of each group over all groups"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

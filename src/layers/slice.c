@@ -1,6 +1,7 @@
 /* Slice: some of the channels that follow one another, as ShuffleNet splits them. */
 #include "layers/bytes.h"
 #include "layers/explain.h"
+#include "util/words.h"
 
 struct settings {
     size_t start, end;
@@ -98,7 +99,7 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_slice = {
     .variant = {.name = "slice",
-                .help = "selects channels, from start to before end",
+                .help = CNN_WORDS("selects channels, from start to before end"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

@@ -3,6 +3,7 @@
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/window.h"
+#include "util/words.h"
 
 struct settings {
     size_t scale[2], size[2];
@@ -163,7 +164,8 @@ static struct cnn_operation operation(const struct cnn_node *node)
 
 const struct cnn_layer_type cnn_layer_upsample = {
     .variant = {.name = "upsample",
-                .help = "enlarges a map: repeats every pixel, or interpolates between pixels",
+                .help = CNN_WORDS(
+                    "enlarges a map: repeats every pixel, or interpolates between pixels"),
                 .keys = keys,
                 .settings_size = sizeof(struct settings)},
     .min_inputs = 1,

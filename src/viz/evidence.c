@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/allocate.h"
+#include "util/words.h"
 #include "viz/attribution.h"
 #include "viz/kind.h"
 
@@ -18,18 +19,16 @@ static const char *text_or_fail(struct cnn_view *view, const char *text)
     return text ? text : "";
 }
 
-/* "predicted: cat, true: dog", as far as is known: for titles and captions. */
+/* "predicted: cat, true: dog", as far as is known: a caption. */
 static const char *tell_classes(struct cnn_view *view)
 {
-    const char *text = "the picture";
-    if (view->answered && view->label != CNN_NO_INDEX)
-        text = cnn_arena_printf(view->arena, "predicted: %s, true: %s",
-                                cnn_story_class(view, view->predicted),
-                                cnn_story_class(view, view->label));
-    else if (view->answered)
-        text =
-            cnn_arena_printf(view->arena, "predicted: %s", cnn_story_class(view, view->predicted));
-    return text_or_fail(view, text);
+    if (!view->answered)
+        return cnn_view_caption(view, "the picture");
+    const char *predicted = cnn_story_class(view, view->predicted);
+    return view->label == CNN_NO_INDEX
+               ? cnn_view_caption(view, "predicted: %s", predicted)
+               : cnn_view_caption(view, "predicted: %s, true: %s", predicted,
+                                  cnn_story_class(view, view->label));
 }
 
 /* What one map is shown as: its picture, its numbers, and the panels' titles. */
@@ -57,9 +56,9 @@ static cnn_status write_overlay(struct cnn_view *view, const struct overlay *o,
     const struct cnn_map map = {o->map, o->h, o->w};
     const struct cnn_range range = cnn_range_of(o->map, o->h * o->w);
     struct cnn_panel panels[3] = {
-        {.title = frame ? "what counts most, framed" : tell_classes(view)},
+        {.title = frame ? cnn_view_caption(view, "what counts most, framed") : tell_classes(view)},
         {.title = o->title, .values = o->h * o->w, .palette = o->palette, .range = range},
-        {.title = "the two together", .bare = true}};
+        {.title = cnn_view_caption(view, "the two together"), .bare = true}};
     struct cnn_placement placement[2];
     if (!o->stem)
         return cnn_fail_memory(diag, 0, "a name");
@@ -90,13 +89,15 @@ static const char *tell_range(struct cnn_view *view, const float *map, size_t h,
     const struct cnn_range range = cnn_range_of(map, h * w);
     const char *text =
         range.nan == h * w
-            ? cnn_arena_printf(view->arena, "%zu x %zu values, none of which is a number", h, w)
+            ? cnn_arena_printf(view->arena, cnn_say("%zu x %zu values, none of which is a number"),
+                               h, w)
         : range.nan > 0
             ? cnn_arena_printf(view->arena,
-                               "%zu x %zu values from %.3g to %.3g; %zu %s, shown in magenta", h, w,
-                               (double)range.low, (double)range.high, range.nan,
+                               cnn_say("%zu x %zu values from %.3g to %.3g; %zu %s, shown in "
+                                       "magenta"),
+                               h, w, (double)range.low, (double)range.high, range.nan,
                                range.nan == 1 ? "is no number" : "are no numbers")
-            : cnn_arena_printf(view->arena, "%zu x %zu values from %.3g to %.3g", h, w,
+            : cnn_arena_printf(view->arena, cnn_say("%zu x %zu values from %.3g to %.3g"), h, w,
                                (double)range.low, (double)range.high);
     return text_or_fail(view, text);
 }
@@ -116,7 +117,7 @@ static cnn_status show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *di
         map[p] = (float)sum;
     }
     const struct overlay o = {cnn_view_stem(view, layer, "-heatmap"),
-                              "sum of all channels",
+                              cnn_view_caption(view, "sum of all channels"),
                               map,
                               s.h,
                               s.w,
@@ -134,7 +135,8 @@ static cnn_status show_heatmap(struct cnn_view *view, size_t layer, cnn_diag *di
             "The sum of the layer's %zu map%s: where the layer answers at all, whatever the class.",
             s.c, s.c == 1 ? "" : "s");
         cnn_story_figure(view, o.stem, "%s: %s%s%s.", node->name, tell_range(view, map, s.h, s.w),
-                         view->answered ? "; " : "", view->answered ? tell_classes(view) : "");
+                         view->answered ? "; " : "",
+                         view->answered ? cnn_caption_said(tell_classes(view)) : "");
     }
     cnn_free(map);
     cnn_free(values);
@@ -160,25 +162,25 @@ static cnn_status show_gradcam_of(struct cnn_view *view, size_t layer, size_t cl
     float *map = cnn_calloc(s.h * s.w, sizeof *map);
     cnn_status status = map ? cnn_gradcam(view->model, view->x, class, layer + 1, map, diag)
                             : cnn_fail_memory(diag, s.h * s.w, "a map");
-    const char *title =
-        cnn_arena_printf(view->arena, "Grad-CAM for %s", cnn_story_class(view, class));
-    const struct overlay o = {stem,      text_or_fail(view, title), map,  s.h, s.w,
-                              layer + 1, view->options->palette,    false};
+    const char *title = cnn_view_caption(view, "Grad-CAM for %s", cnn_story_class(view, class));
+    const struct overlay o = {stem, title, map, s.h, s.w, layer + 1, view->options->palette, false};
     if (status == CNN_OK)
         status = write_overlay(view, &o, NULL, diag);
     if (status == CNN_OK)
         status = cnn_view_write_npy(view, stem, map, (const size_t[]){s.h, s.w}, 2, diag);
     if (status == CNN_OK) {
         const struct cnn_range range = cnn_range_of(map, s.h * s.w);
-        const char *truth = class == view->label                         ? ", the true class"
-                            : class == view->predicted && view->answered ? ", the predicted class"
-                                                                         : "";
-        cnn_story_figure(
-            view, stem, "Grad-CAM for %s%s (%s), at %s: %s.%s", cnn_story_class(view, class), truth,
-            cnn_story_percent((double)view->probabilities[class]), node->name,
-            tell_range(view, map, s.h, s.w),
-            range.nan == 0 && range.high <= 0 ? " Nothing in these maps speaks for this class."
-                                              : "");
+        const char *truth = class == view->label ? cnn_say(", the true class")
+                            : class == view->predicted && view->answered
+                                ? cnn_say(", the predicted class")
+                                : "";
+        cnn_story_figure(view, stem, "Grad-CAM for %s%s (%s), at %s: %s.%s",
+                         cnn_story_class(view, class), truth,
+                         cnn_story_percent((double)view->probabilities[class]), node->name,
+                         tell_range(view, map, s.h, s.w),
+                         range.nan == 0 && range.high <= 0
+                             ? cnn_say(" Nothing in these maps speaks for this class.")
+                             : "");
     }
     cnn_free(map);
     return status;
@@ -224,18 +226,17 @@ static cnn_status draw_saliency(struct cnn_view *view, const float *plain, const
     const struct cnn_map maps[2] = {{plain, in.h, in.w}, {smooth, in.h, in.w}};
     const struct cnn_range ranges[2] = {cnn_range_of(plain, in.h * in.w),
                                         cnn_range_of(smooth, in.h * in.w)};
-    const char *title =
-        cnn_arena_printf(view->arena, "SmoothGrad, mean of %d noisy copies", SMOOTHGRAD_SAMPLES);
-    struct cnn_panel panels[4] = {{.title = "the picture"},
-                                  {.title = "gradient, largest magnitude of the channels",
-                                   .values = in.h * in.w,
-                                   .palette = palette,
-                                   .range = ranges[0]},
-                                  {.title = "SmoothGrad laid over the picture", .bare = true},
-                                  {.title = text_or_fail(view, title),
-                                   .values = in.h * in.w,
-                                   .palette = palette,
-                                   .range = ranges[1]}};
+    struct cnn_panel panels[4] = {
+        {.title = cnn_view_caption(view, "the picture")},
+        {.title = cnn_view_caption(view, "gradient, largest magnitude of the channels"),
+         .values = in.h * in.w,
+         .palette = palette,
+         .range = ranges[0]},
+        {.title = cnn_view_caption(view, "SmoothGrad laid over the picture"), .bare = true},
+        {.title = cnn_view_caption(view, "SmoothGrad, mean of %d noisy copies", SMOOTHGRAD_SAMPLES),
+         .values = in.h * in.w,
+         .palette = palette,
+         .range = ranges[1]}};
     cnn_status status = cnn_panel_copy(given, &panels[0].picture, diag);
     if (status == CNN_OK)
         status = cnn_panel_map(maps[0], (struct cnn_colouring){palette, ranges[0]}, given->width,
@@ -356,12 +357,13 @@ static void tell_occlusion(struct cnn_view *view, const struct cnn_occlusion *g,
     struct cnn_text frame = {0};
     if (drop[most] > 0)
         cnn_text_printf(&frame,
-                        "The framed patch matters most: hidden, the probability falls by %.3g.",
+                        cnn_say("The framed patch matters most: hidden, the probability falls by "
+                                "%.3g."),
                         (double)drop[most]);
     else if (isfinite(drop[most]))
-        cnn_text_printf(
-            &frame,
-            "No patch lowers the probability where it is put; the framed one raises it least.");
+        cnn_text_printf(&frame, "%s",
+                        cnn_say("No patch lowers the probability where it is put; the framed one "
+                                "raises it least."));
     cnn_story_heading(view, "What happens when a part is hidden: occlusion");
     cnn_story_paragraph(view,
                         "A patch of %zu x %zu of the network's %zu x %zu pixels, in the picture's "
@@ -395,8 +397,14 @@ static cnn_status show_occlusion(struct cnn_view *view, size_t layer, cnn_diag *
     for (size_t i = 1; status == CNN_OK && i < count; i++)
         most = drop[i] > drop[most] || isnan(drop[most]) ? i : most;
     if (status == CNN_OK) {
-        const struct overlay o = {"occlusion",  "drop of the probability", map, in.h, in.w,
-                                  CNN_NO_INDEX, CNN_PALETTE_SIGNED,        true};
+        const struct overlay o = {"occlusion",
+                                  cnn_view_caption(view, "drop of the probability"),
+                                  map,
+                                  in.h,
+                                  in.w,
+                                  CNN_NO_INDEX,
+                                  CNN_PALETTE_SIGNED,
+                                  true};
         const struct cnn_rectangle frame = rectangle_of(&g, in, most);
         spread_drops(&g, in, drop, map);
         status = write_overlay(view, &o, &frame, diag);

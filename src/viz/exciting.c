@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/allocate.h"
+#include "util/words.h"
 #include "viz/attribution.h"
 #include "viz/kind.h"
 #include "viz/parts.h"
@@ -134,9 +135,11 @@ static cnn_status draw_tile(const struct sheet *s, size_t i, struct cnn_canvas *
                                    1 + (in.h * TILE - 1) / longer, &fitted, diag);
     if (status == CNN_OK && fitted.pixels)
         cnn_canvas_put(canvas, area->x, area->y, &fitted, 1);
-    snprintf(caption, sizeof caption, "%zu: %s%s", s->channels[i],
-             cnn_short_number(s->strength[i][1], number),
-             s->strength[i][1] > s->strength[i][0] ? "" : " (not found)");
+    cnn_short_number(s->strength[i][1], number);
+    if (s->strength[i][1] > s->strength[i][0])
+        snprintf(caption, sizeof caption, "%zu: %s", s->channels[i], number);
+    else
+        cnn_caption(caption, sizeof caption, "%zu: %s (not found)", s->channels[i], number);
     cnn_canvas_text(canvas, area->x, area->y + TILE + 2, 1, CNN_INK, caption);
     cnn_canvas_free(&picture);
     cnn_canvas_free(&fitted);
@@ -148,10 +151,10 @@ static cnn_status draw_sheet(const struct sheet *s, const char *stem, cnn_diag *
     const struct cnn_sheet_grid grid =
         cnn_sheet_grid_of(s->count, TILE + 8, TILE + CNN_TEXT_HEIGHT + 8);
     struct cnn_canvas canvas = {0};
-    char title[160], name[80];
+    char title[400], name[80];
     size_t top;
-    snprintf(title, sizeof title, "%s: an input that excites each channel most",
-             cnn_word_cut(cnn_view_node(s->view, s->layer)->name, name, sizeof name));
+    cnn_caption(title, sizeof title, "%s: an input that excites each channel most",
+                cnn_word_cut(cnn_view_node(s->view, s->layer)->name, name, sizeof name));
     const struct cnn_sheet_head head = {.title = title};
     cnn_status status = cnn_sheet_begin(&head, grid.columns * grid.tile_width,
                                         grid.rows * grid.tile_height, &canvas, &top, diag);
@@ -226,15 +229,15 @@ static cnn_status show_excite(struct cnn_view *view, size_t layer, cnn_diag *dia
     const char *stem = class ? cnn_arena_printf(view->arena, "class-%zu-excite", channel)
                              : cnn_view_stem(view, layer, "-%zu-excite", channel);
     const char *what =
-        class ? cnn_arena_printf(view->arena, "the score of %s", cnn_story_class(view, channel))
-              : cnn_arena_printf(view->arena, "%s, channel %zu", cnn_view_node(view, layer)->name,
+        class ? cnn_view_caption(view, "the score of %s", cnn_story_class(view, channel))
+              : cnn_view_caption(view, "%s, channel %zu", cnn_view_node(view, layer)->name,
                                  channel);
     if (!class && view->options->channel == CNN_NO_INDEX && view->options->top > 0)
         return show_sheet(view, layer, diag);
     float strength[2] = {0, 0}, *image = cnn_calloc(2 * size, sizeof *image);
     settings.seed = view->options->seed;
     settings.stop = view->options->stop;
-    cnn_status status = image && stem && what
+    cnn_status status = image && stem
                             ? cnn_excite(view->model, unit, &settings, image, strength, diag)
                             : cnn_fail_memory(diag, size, "an image");
     if (status == CNN_OK) {
@@ -243,7 +246,7 @@ static cnn_status show_excite(struct cnn_view *view, size_t layer, cnn_diag *dia
         status = draw_excite(view, stem, what, turned, diag);
     }
     if (status == CNN_OK)
-        tell_excite(view, stem, what, settings.steps, strength);
+        tell_excite(view, stem, cnn_caption_said(what), settings.steps, strength);
     cnn_free(image);
     return status;
 }

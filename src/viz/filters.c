@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "util/diag.h"
+#include "util/words.h"
 #include "viz/parts.h"
 
 #define COLOUR_SIDE 64 /* a kernel in colour is enlarged to about this many pixels */
@@ -69,16 +70,18 @@ static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas,
 static cnn_status draw_colours(struct kernels *k, const char *title, struct cnn_canvas *out,
                                cnn_diag *diag)
 {
-    char note[128];
+    char note[320];
     size_t top;
     set_sizes(k, COLOUR_SIDE);
     size_t tile = (k->across + 2 > CNN_SHEET_TILE ? k->across + 2 : CNN_SHEET_TILE) + 8;
     struct cnn_sheet_grid grid = cnn_sheet_grid_of(k->filters, tile, k->down + CAPTION);
-    int used =
-        snprintf(note, sizeof note, "grey is 0; full colour is the number below each kernel");
-    if (grid.shown < k->filters)
-        snprintf(note + used, sizeof note - (size_t)used, "; the first %zu of %zu filters",
-                 grid.shown, k->filters);
+    if (grid.shown == k->filters)
+        cnn_caption(note, sizeof note, "grey is 0; full colour is the number below each kernel");
+    else
+        cnn_caption(note, sizeof note,
+                    "grey is 0; full colour is the number below each kernel; the first %zu of %zu "
+                    "filters",
+                    grid.shown, k->filters);
     struct cnn_sheet_head head = {.title = title, .note = note, .cut = grid.shown < k->filters};
     cnn_status status = cnn_sheet_begin(&head, grid.columns * tile - 8,
                                         grid.rows * grid.tile_height - 8, out, &top, diag);
@@ -116,20 +119,21 @@ static void limit_tiles(const struct kernels *k, size_t step_x, size_t step_y, s
 static void write_note(const struct kernels *k, size_t rows, size_t columns, char *note,
                        size_t size)
 {
-    int used = 0;
+    bool filters = rows < k->filters, channels = columns < k->channels;
     note[0] = '\0';
-    if (rows < k->filters)
-        used = snprintf(note, size, "the first %zu of %zu filters%s", rows, k->filters,
-                        columns < k->channels ? ", " : "");
-    if (columns < k->channels)
-        snprintf(note + used, size - (size_t)used, "the first %zu of %zu channels", columns,
-                 k->channels);
+    if (filters && channels)
+        cnn_caption(note, size, "the first %zu of %zu filters, the first %zu of %zu channels", rows,
+                    k->filters, columns, k->channels);
+    else if (filters)
+        cnn_caption(note, size, "the first %zu of %zu filters", rows, k->filters);
+    else if (channels)
+        cnn_caption(note, size, "the first %zu of %zu channels", columns, k->channels);
 }
 
 static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_canvas *out,
                             cnn_diag *diag)
 {
-    char text[32], note[128];
+    char text[64], note[320];
     size_t top, rows, columns, labels = cnn_canvas_text_width("filter 000", 1) + 6;
     set_sizes(k, k->filters <= FEW_ROWS && k->channels <= FEW_COLUMNS ? FEW_SIDE : ROW_SIDE);
     size_t step_x = (k->across > 20 ? k->across : 20) + 4, step_y = k->down + 4;
@@ -149,7 +153,7 @@ static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_can
         cnn_canvas_text(out, x0 + c * step_x, top, 1, CNN_INK, text);
     }
     for (size_t f = 0; f < rows; f++) {
-        snprintf(text, sizeof text, "filter %zu", f);
+        cnn_caption(text, sizeof text, "filter %zu", f);
         cnn_draw_text_left_of(out, x0 - 5,
                               y0 + f * step_y +
                                   (k->down > CNN_TEXT_HEIGHT ? (k->down - CNN_TEXT_HEIGHT) / 2 : 0),

@@ -7,6 +7,7 @@
 
 #include "util/allocate.h"
 #include "util/file.h"
+#include "util/words.h"
 #include "viz/kind.h"
 #include "viz/parts.h"
 
@@ -30,17 +31,17 @@ static void tell_counts(struct cnn_text *text, const struct cnn_sheet_summary *s
     const char *what = map ? "channels" : "values";
     if (s->silent > 0)
         cnn_text_printf(text,
-                        map ? " %zu of %zu %s %s silent for this picture: zero everywhere."
-                            : " %zu of %zu %s %s zero.",
+                        map ? cnn_say(" %zu of %zu %s %s silent for this picture: zero everywhere.")
+                            : cnn_say(" %zu of %zu %s %s zero."),
                         s->silent, s->maps, what, s->silent == 1 ? "is" : "are");
     if (s->constant > 0 && map)
-        cnn_text_printf(text, " %zu of %zu %s %s the same value everywhere.", s->constant, s->maps,
-                        what, s->constant == 1 ? "has" : "have");
+        cnn_text_printf(text, cnn_say(" %zu of %zu %s %s the same value everywhere."), s->constant,
+                        s->maps, what, s->constant == 1 ? "has" : "have");
     if (s->nan > 0)
         cnn_text_printf(text,
-                        map ? " %zu of %zu %s %s values that are no numbers (NaN or infinite), "
-                              "shown in magenta."
-                            : " %zu of %zu %s %s no numbers.",
+                        map ? cnn_say(" %zu of %zu %s %s values that are no numbers (NaN or "
+                                      "infinite), shown in magenta.")
+                            : cnn_say(" %zu of %zu %s %s no numbers."),
                         s->nan, s->maps, what,
                         map           ? (s->nan == 1 ? "holds" : "hold")
                         : s->nan == 1 ? "is"
@@ -80,9 +81,13 @@ static cnn_status draw_sheet(struct cnn_view *view, size_t layer, const float *v
     const struct cnn_maps maps = {
         .values = values, .count = node->out.c, .h = node->out.h, .w = node->out.w};
     struct cnn_canvas picture = {0};
-    char shape[64], title[160], name[80];
-    snprintf(title, sizeof title, "%s: %s", cnn_word_cut(node->name, name, sizeof name),
-             cnn_shape_format(node->out, shape, sizeof shape));
+    char shape[64], title[240], name[80];
+    cnn_word_cut(node->name, name, sizeof name);
+    if (node->out.rank == 3)
+        snprintf(title, sizeof title, "%s: %s", name,
+                 cnn_shape_format(node->out, shape, sizeof shape));
+    else
+        cnn_caption(title, sizeof title, "%s: %zu numbers", name, node->out.c);
     bool classes =
         layer + 1 >= view->model->graph.logits && node->out.c == view->model->class_count;
     const struct cnn_sheet_style style = {.palette = view->options->palette,
@@ -121,9 +126,10 @@ static bool tell_shown_elsewhere(struct cnn_view *view, size_t layer)
         cnn_story_paragraph(view, "Its maps are shown after %s, which changes the same numbers.",
                             cnn_view_node(view, last)->name);
     else if (is_row_of_maps(node))
-        cnn_story_paragraph(
-            view, "The numbers of %s, in a row: channel by channel, and each row by row.",
-            node->inputs[0] > 0 ? cnn_view_node(view, node->inputs[0] - 1)->name : "the input");
+        cnn_story_paragraph(view,
+                            "The numbers of %s, in a row: channel by channel, and each row by row.",
+                            node->inputs[0] > 0 ? cnn_view_node(view, node->inputs[0] - 1)->name
+                                                : cnn_say("the input"));
     return last > layer || is_row_of_maps(node);
 }
 
@@ -148,9 +154,10 @@ static cnn_status show_featmaps(struct cnn_view *view, size_t layer, cnn_diag *d
         status = cnn_view_write_npy(view, stem, values, dims, map ? 3 : 1, diag);
     if (status == CNN_OK) {
         const struct cnn_range range = cnn_range_of(values, cnn_shape_count(node->out));
-        cnn_text_printf(&caption, map ? "%zu map%s of %zu x %zu" : "%zu value%s", node->out.c,
-                        node->out.c == 1 ? "" : "s", node->out.h, node->out.w);
-        cnn_text_printf(&caption, ", from %.4g to %.4g.", (double)range.low, (double)range.high);
+        cnn_text_printf(&caption, map ? cnn_say("%zu map%s of %zu x %zu") : cnn_say("%zu value%s"),
+                        node->out.c, node->out.c == 1 ? "" : "s", node->out.h, node->out.w);
+        cnn_text_printf(&caption, cnn_say(", from %.4g to %.4g."), (double)range.low,
+                        (double)range.high);
         tell_counts(&caption, &summary, map);
         view->page.failed = view->page.failed || caption.failed;
         cnn_story_figure(view, stem, "%s", caption.data ? caption.data : "");
@@ -212,15 +219,15 @@ static cnn_status show_filters(struct cnn_view *view, size_t layer, cnn_diag *di
     const char *stem = cnn_view_stem(view, layer, "-filters");
     struct cnn_kernel_view k;
     struct cnn_canvas picture = {0};
-    char title[192], name[80];
+    char title[400], name[80];
     if (!stem || !cnn_view_kernels(view, layer, &k))
         return stem ? CNN_OK : cnn_fail_memory(diag, 0, "a name");
     bool colours =
         k.channels == 3 && (node->inputs[0] == 0 ||
                             k.h * k.w * k.channels == cnn_shape_count(view->model->graph.input));
-    snprintf(title, sizeof title, "%s: %zu filter%s of %zu x %zu x %zu",
-             cnn_word_cut(node->name, name, sizeof name), k.filters, k.filters == 1 ? "" : "s",
-             k.channels, k.h, k.w);
+    cnn_caption(title, sizeof title, "%s: %zu filter%s of %zu x %zu x %zu",
+                cnn_word_cut(node->name, name, sizeof name), k.filters, k.filters == 1 ? "" : "s",
+                k.channels, k.h, k.w);
     cnn_status status = cnn_sheet_filters(&k, colours, title, &picture, diag);
     if (status == CNN_OK)
         status = cnn_view_write_picture(view, stem, &picture, diag);
@@ -231,10 +238,11 @@ static cnn_status show_filters(struct cnn_view *view, size_t layer, cnn_diag *di
     if (status == CNN_OK) {
         const struct cnn_range range = cnn_range_of(k.weights, k.filters * k.channels * k.h * k.w);
         const char *how =
-            colours           ? "Each in the colours that it looks for; grey is a weight of zero."
-            : k.channels == 1 ? "White is zero, red above, blue below."
-                              : "A row for each filter, a square for each channel that it reads; "
-                                "white is zero, red above, blue below.";
+            colours ? cnn_say("Each in the colours that it looks for; grey is a weight of "
+                              "zero.")
+            : k.channels == 1 ? cnn_say("White is zero, red above, blue below.")
+                              : cnn_say("A row for each filter, a square for each channel that it "
+                                        "reads; white is zero, red above, blue below.");
         cnn_story_figure(view, stem,
                          "The weights of %s, from %.3g to %.3g: the patterns to which its channels "
                          "answer most strongly. %s",
@@ -322,16 +330,16 @@ static size_t list_winners(const struct winner *winners, size_t used, size_t pos
             continue;
         }
         lines[i].colour = colour_of_rank(i);
-        snprintf(lines[i].text, sizeof lines[i].text, "channel %zu: %zu of %zu (%s)",
-                 winners[i].channel, winners[i].positions, positions,
-                 cnn_story_percent((double)winners[i].positions / (double)positions));
+        cnn_caption(lines[i].text, sizeof lines[i].text, "channel %zu: %zu of %zu (%s)",
+                    winners[i].channel, winners[i].positions, positions,
+                    cnn_story_percent((double)winners[i].positions / (double)positions));
     }
     if (used == shown)
         return shown;
     lines[shown].colour = colour_of_rank(shown);
-    snprintf(lines[shown].text, sizeof lines[shown].text, "%zu other channel%s: %zu of %zu (%s)",
-             used - shown, used - shown == 1 ? "" : "s", others, positions,
-             cnn_story_percent((double)others / (double)positions));
+    cnn_caption(lines[shown].text, sizeof lines[shown].text, "%zu other channel%s: %zu of %zu (%s)",
+                used - shown, used - shown == 1 ? "" : "s", others, positions,
+                cnn_story_percent((double)others / (double)positions));
     return shown + 1;
 }
 
@@ -401,9 +409,10 @@ static cnn_status show_argmax(struct cnn_view *view, size_t layer, cnn_diag *dia
            *ranks = strongest ? strongest + positions : NULL;
     struct winner *winners = cnn_calloc(s.c, sizeof *winners);
     struct cnn_legend_line lines[LEGEND_LINES];
-    struct cnn_panel panels[3] = {{.title = "the picture"},
-                                  {.title = "the strongest channel"},
-                                  {.title = "the most frequent", .bare = true}};
+    struct cnn_panel panels[3] = {
+        {.title = cnn_view_caption(view, "the picture")},
+        {.title = cnn_view_caption(view, "the strongest channel")},
+        {.title = cnn_view_caption(view, "the most frequent"), .bare = true}};
     const char *stem = cnn_view_stem(view, layer, "-argmax");
     float *values = NULL;
     cnn_status status = strongest && winners && stem

@@ -1,10 +1,23 @@
 /* Pictures side by side: titles, scales, legends, and maps drawn to a picture's size. */
+#include "util/words.h"
 #include "viz/parts.h"
 #include "viz/visualize.h"
 
 #define LINE        (CNN_TEXT_HEIGHT + 6)
 #define SCALE_GAP   3
 #define SCALE_WIDTH 160 /* at least, so that its numbers stand apart */
+
+const char *cnn_view_caption(struct cnn_view *view, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    cnn_caption_list(text, sizeof text, format, arguments);
+    va_end(arguments);
+    const char *caption = cnn_arena_strdup(view->arena, text);
+    view->page.failed = view->page.failed || !caption;
+    return caption ? caption : "";
+}
 
 cnn_status cnn_panel_copy(const struct cnn_canvas *picture, struct cnn_canvas *out, cnn_diag *diag)
 {

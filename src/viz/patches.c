@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/allocate.h"
+#include "util/words.h"
 #include "viz/kind.h"
 #include "viz/parts.h"
 #include "viz/strongest.h"
@@ -110,10 +111,10 @@ static cnn_status draw(struct sheet *s, cnn_diag *diag)
     const struct cnn_node *node = cnn_view_node(s->view, s->layer);
     struct cnn_sheet_grid grid =
         cnn_sheet_grid_of(s->shown, BLOCK, ACROSS * STEP + CNN_TEXT_HEIGHT + 10);
-    char title[200], name[80];
+    char title[400], name[80];
     size_t top;
-    snprintf(title, sizeof title, "%s: what excites each channel most",
-             cnn_word_cut(node->name, name, sizeof name));
+    cnn_caption(title, sizeof title, "%s: what excites each channel most",
+                cnn_word_cut(node->name, name, sizeof name));
     const struct cnn_sheet_head head = {.title = title};
     cnn_status status = cnn_sheet_begin(&head, grid.columns * BLOCK, grid.rows * grid.tile_height,
                                         &s->canvas, &top, diag);
@@ -159,10 +160,10 @@ static void tell(const struct sheet *s, const char *stem)
                         "the part that this value sees.",
                         images, cnn_split_names[view->split],
                         images < CNN_STRONGEST ? images : (size_t)CNN_STRONGEST);
-    cnn_story_figure(view, stem,
-                     "%zu of %zu channels%s. Below each: its number and its maximum activation.",
-                     s->shown, s->channels,
-                     view->options->top > 0 ? ", those with the largest values first" : "");
+    cnn_story_figure(
+        view, stem, "%zu of %zu channels%s. Below each: its number and its maximum activation.",
+        s->shown, s->channels,
+        view->options->top > 0 ? cnn_say(", those with the largest values first") : "");
 }
 
 static cnn_status open_sheet(struct sheet *s, cnn_diag *diag)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/words.h"
 #include "viz/kind.h"
 
 #define LEGEND_LINES 30
@@ -98,9 +99,10 @@ static cnn_status write_frames(struct cnn_view *view, const char *stem, const st
 {
     const cnn_shape in = view->model->graph.input;
     const size_t legend = view->numbers ? 1 : 2;
-    struct cnn_panel panels[3] = {
-        {.title = "on what the network sees"}, {.title = "on the picture"}, {.title = ""}};
-    panels[legend].title = "what one value sees";
+    struct cnn_panel panels[3] = {{.title = cnn_view_caption(view, "on what the network sees")},
+                                  {.title = cnn_view_caption(view, "on the picture")},
+                                  {.title = ""}};
+    panels[legend].title = cnn_view_caption(view, "what one value sees");
     panels[legend].bare = true;
     cnn_status status = stem ? cnn_panel_enlarge(&view->seen, &panels[0].picture, NULL, diag)
                              : cnn_fail_memory(diag, 0, "a name");
@@ -130,11 +132,11 @@ static void tell_field(const struct cnn_rectangle *f, const char *name, char *te
     char cut[32];
     cnn_word_cut(name, cut, sizeof cut);
     if (f->begin[0] == f->end[0])
-        snprintf(text, size, "%s: padding alone", cut);
+        cnn_caption(text, size, "%s: padding alone", cut);
     else
-        snprintf(text, size, "%s: %zu x %zu, rows %zu-%zu, columns %zu-%zu", cut,
-                 f->end[0] - f->begin[0], f->end[1] - f->begin[1], f->begin[0], f->end[0] - 1,
-                 f->begin[1], f->end[1] - 1);
+        cnn_caption(text, size, "%s: %zu x %zu, rows %zu-%zu, columns %zu-%zu", cut,
+                    f->end[0] - f->begin[0], f->end[1] - f->begin[1], f->begin[0], f->end[0] - 1,
+                    f->begin[1], f->end[1] - 1);
 }
 
 static cnn_status show_one(struct cnn_view *view, size_t layer, cnn_diag *diag)
@@ -156,7 +158,7 @@ static cnn_status show_one(struct cnn_view *view, size_t layer, cnn_diag *diag)
         cnn_story_figure(view, stem,
                          "The value at row %zu, column %zu of %zu x %zu. %s. Nothing outside of "
                          "the frame can change it.",
-                         at[0], at[1], node->out.h, node->out.w, line.text);
+                         at[0], at[1], node->out.h, node->out.w, cnn_caption_said(line.text));
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /* All maps of a layer on one sheet, and one map alone. A tile is the map, its number, what is wrong
  * with it, and its scale. */
 #include "viz/sheet.h"
+#include "util/words.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -84,8 +85,11 @@ static void draw_name(struct cnn_canvas *canvas, const struct tile *tile, enum s
         snprintf(count, sizeof count, "%zu NaN", nan);
         if (cnn_canvas_text_width(count, 1) > room)
             snprintf(count, sizeof count, "NaN");
-    } else if (state != ALIVE)
-        snprintf(count, sizeof count, state == SILENT ? "silent" : "constant");
+    } else if (state == SILENT) {
+        cnn_caption(count, sizeof count, "silent");
+    } else if (state == CONSTANT) {
+        cnn_caption(count, sizeof count, "constant");
+    }
     cnn_draw_text_left_of(canvas, tile->x + tile->width + 1, tile->y, CNN_ALERT, count);
 }
 
@@ -165,19 +169,22 @@ static struct cnn_sheet_grid lay_out(struct sheet *s, size_t *map_width, size_t 
 
 static void write_note(const struct sheet *s, size_t shown, char *note, size_t size)
 {
-    int used = 0;
+    bool shrunk = s->shrink > 1, some = shown < s->count;
     note[0] = '\0';
-    if (s->shrink > 1)
-        used = snprintf(note, size, "each pixel is the mean of %zu x %zu values%s", s->shrink,
-                        s->shrink, shown < s->count ? "; " : "");
-    if (shown < s->count)
-        snprintf(note + used, size - (size_t)used, "the first %zu of %zu maps", shown, s->count);
+    if (shrunk && some)
+        cnn_caption(note, size,
+                    "each pixel is the mean of %zu x %zu values; the first %zu of %zu maps",
+                    s->shrink, s->shrink, shown, s->count);
+    else if (shrunk)
+        cnn_caption(note, size, "each pixel is the mean of %zu x %zu values", s->shrink, s->shrink);
+    else if (some)
+        cnn_caption(note, size, "the first %zu of %zu maps", shown, s->count);
 }
 
 static cnn_status draw_sheet(struct sheet *s, struct cnn_canvas *out,
                              struct cnn_sheet_summary *summary, cnn_diag *diag)
 {
-    char note[128];
+    char note[320];
     size_t top, map_width, map_height;
     struct cnn_sheet_grid grid = lay_out(s, &map_width, &map_height);
     s->numbered = s->style.numbers && s->h * s->w > 1 &&

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/words.h"
 #include "viz/html.h"
 #include "viz/story.html.h"
 #include "viz/visualize.h"
@@ -26,14 +27,15 @@ const char *cnn_story_percent(double share)
     static _Thread_local char buffers[4][16];
     static _Thread_local size_t next;
     char *buffer = buffers[next++ % 4];
-    snprintf(buffer, sizeof buffers[0], isnan(share) ? "no number" : "%.1f %%", 100 * share);
+    snprintf(buffer, sizeof buffers[0], isnan(share) ? cnn_say("no number") : "%.1f %%",
+             100 * share);
     return buffer;
 }
 
 static void paragraph(struct cnn_view *view, const char *tag, const char *format, va_list arguments)
 {
     struct cnn_text text = {0};
-    cnn_text_vprintf(&text, format, arguments);
+    cnn_text_vprintf(&text, cnn_say(format), arguments);
     cnn_text_printf(&view->page, "<%s>", tag);
     cnn_html_text(&view->page, text.data ? text.data : "");
     cnn_text_printf(&view->page, "</%s>\n", tag);
@@ -108,13 +110,14 @@ static void tell_normalisation(struct cnn_view *view, struct cnn_text *text)
     bool changes = false;
     for (size_t c = 0; c < n->channels; c++)
         changes = changes || n->mean[c] != 0 || n->std[c] != 1;
-    cnn_text_printf(text, " Its values were scaled to 0 .. 1");
+    cnn_text_printf(text, "%s", cnn_say(" Its values were scaled to 0 .. 1"));
     for (size_t c = 0; changes && c < n->channels; c++)
-        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : ", and normalised: less a mean of ",
+        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : cnn_say(", and normalised: less a mean of "),
                         (double)n->mean[c]);
     for (size_t c = 0; changes && c < n->channels; c++)
-        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : ", divided by ", (double)n->std[c]);
-    cnn_text_printf(text, changes && n->channels > 1 ? " (a number for each channel)." : ".");
+        cnn_text_printf(text, "%s%.3g", c > 0 ? ", " : cnn_say(", divided by "), (double)n->std[c]);
+    cnn_text_printf(text, "%s",
+                    changes && n->channels > 1 ? cnn_say(" (a number for each channel).") : ".");
 }
 
 /* What was done to the input before the network got it. */
@@ -125,31 +128,36 @@ static void tell_input(struct cnn_view *view)
     struct cnn_text text = {0};
     if (view->numbers)
         cnn_text_printf(
-            &text, "%zu x %zu x %zu numbers (channels x rows x columns) that went in as they are.",
+            &text,
+            cnn_say(
+                "%zu x %zu x %zu numbers (channels x rows x columns) that went in as they are."),
             in.c, in.h, in.w);
     else if (view->width == in.w && view->height == in.h)
         cnn_text_printf(
             &text,
-            "The picture has the size that the network wants, %zu x %zu pixels (rows x columns).",
+            cnn_say("The picture has the size that the network wants, %zu x %zu pixels (rows x "
+                    "columns)."),
             in.h, in.w);
     else
         cnn_text_printf(&text,
-                        "The picture, %zu pixels wide and %zu high, was resized to %zu x %zu (rows "
-                        "x columns)%s.",
+                        cnn_say("The picture, %zu pixels wide and %zu high, was resized to %zu x "
+                                "%zu (rows x columns)%s."),
                         view->width, view->height, in.h, in.w,
                         view->width * in.h == view->height * in.w
                             ? ""
-                            : ", whatever its shape. Cut it to its main object first, and the "
-                              "network sees that larger and less distorted");
+                            : cnn_say(", whatever its shape. Cut it to its main object first, and "
+                                      "the network sees that larger and less distorted"));
     if (!view->numbers && in.c == 1)
-        cnn_text_printf(&text, " It was read as shades of grey.");
+        cnn_text_printf(&text, "%s", cnn_say(" It was read as shades of grey."));
     if (!view->numbers)
         tell_normalisation(view, &text);
-    cnn_text_printf(&text, " What goes in are numbers from %.3g to %.3g", (double)range.low,
-                    (double)range.high);
-    cnn_text_printf(&text, range.nan > 0 ? ", and %zu that are no numbers." : ".", range.nan);
+    cnn_text_printf(&text,
+                    range.nan > 0 ? cnn_say(" What goes in are numbers from %.3g to %.3g, and %zu "
+                                            "that are no numbers.")
+                                  : cnn_say(" What goes in are numbers from %.3g to %.3g."),
+                    (double)range.low, (double)range.high, range.nan);
     if (in.c != 1 && in.c != 3)
-        cnn_text_printf(&text, " Of %zu channels, the first is shown.", in.c);
+        cnn_text_printf(&text, cnn_say(" Of %zu channels, the first is shown."), in.c);
     cnn_story_paragraph(view, "%s", text.data ? text.data : "");
     view->page.failed = view->page.failed || text.failed;
     cnn_text_free(&text);
@@ -180,12 +188,12 @@ static const char *find_first_nan(const struct cnn_view *view)
 static void tell_classes(struct cnn_view *view)
 {
     struct cnn_text text = {0};
-    cnn_text_printf(&text, "The model has %zu classes", view->classes);
+    cnn_text_printf(&text, cnn_say("The model has %zu classes"), view->classes);
     if (view->classes <= FEW_CLASSES)
         for (size_t i = 0; i < view->classes; i++)
             cnn_text_printf(&text, "%s%s", i > 0 ? ", " : ": ", cnn_story_class(view, i));
     else
-        cnn_text_printf(&text, ", from %s to %s", cnn_story_class(view, 0),
+        cnn_text_printf(&text, cnn_say(", from %s to %s"), cnn_story_class(view, 0),
                         cnn_story_class(view, view->classes - 1));
     cnn_story_paragraph(view,
                         "%s. A picture of anything else gets one of these, too: that answer "
@@ -212,7 +220,8 @@ static void tell_answer(struct cnn_view *view)
         cnn_story_paragraph(
             view,
             "There is no answer: the last layer gives what is no number (NaN or infinite). %s%s.",
-            source ? "The first layer that does is " : "The input holds such values",
+            source ? cnn_say("The first layer that does is ")
+                   : cnn_say("The input holds such values"),
             source ? source : "");
         return;
     }
@@ -243,7 +252,8 @@ static void tell_answer(struct cnn_view *view)
  * no answer. */
 static const char *evidence_title(const struct cnn_view *view)
 {
-    return view->answered && view->about_answer ? "What the answer rests on" : "More pictures";
+    return view->answered && view->about_answer ? cnn_say("What the answer rests on")
+                                                : cnn_say("More pictures");
 }
 
 /* Links to the parts: the sheets of all layers are long, and what follows them would not be
@@ -268,8 +278,8 @@ void cnn_story_begin(struct cnn_view *view)
 {
     struct cnn_text title = {0};
     char name[128];
-    cnn_text_printf(&title, "What %s sees in ", cnn_model_name(view->model));
-    cnn_text_printf(&title, "%s", cnn_word_cut(view->input_name, name, sizeof name));
+    cnn_text_printf(&title, cnn_say("What %s sees in %s"), cnn_model_name(view->model),
+                    cnn_word_cut(view->input_name, name, sizeof name));
     cnn_html_begin(&view->page, title.data ? title.data : "", 0);
     view->page.failed = view->page.failed || title.failed;
     cnn_text_free(&title);
@@ -352,9 +362,9 @@ static void tell_inputs(const struct cnn_view *view, const struct cnn_node *node
         const size_t v = node->inputs[k];
         cnn_text_printf(text, "%s%s",
                         k == 0                       ? ""
-                        : k + 1 == node->input_count ? " and "
+                        : k + 1 == node->input_count ? cnn_say(" and ")
                                                      : ", ",
-                        v == 0 ? "the input" : cnn_view_node(view, v - 1)->name);
+                        v == 0 ? cnn_say("the input") : cnn_view_node(view, v - 1)->name);
     }
 }
 
@@ -364,23 +374,26 @@ static void tell_operation(const struct cnn_view *view, const struct cnn_node *n
 {
     static const struct words {
         int kind;
-        const char *before, *behind; /* the inputs */
-    } words[] = {{CNN_OPERATION_ADD, "The sum of ", ""},
-                 {CNN_OPERATION_MULTIPLY, "The product of ", ""},
-                 {CNN_OPERATION_CONCATENATE, "The channels of ", ", one behind the other"},
-                 {CNN_OPERATION_FLATTEN, "The values of ", ", as one list"},
-                 {CNN_OPERATION_BATCH_NORM, "The channels of ",
-                  ", normalised with the means and variances of training, then scaled and "
-                  "shifted"}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (words[i].kind != (int)node->type->operation(node).kind)
-            continue;
-        cnn_text_printf(text, "%s", words[i].before);
-        tell_inputs(view, node, text);
-        cnn_text_printf(text, "%s", words[i].behind);
-        return;
-    }
-    cnn_text_printf(text, "%s: %s", node->type->variant.name, node->type->variant.help);
+        const char *format; /* of the inputs */
+    } words[] = {{CNN_OPERATION_ADD, CNN_WORDS("The sum of %s")},
+                 {CNN_OPERATION_MULTIPLY, CNN_WORDS("The product of %s")},
+                 {CNN_OPERATION_CONCATENATE, CNN_WORDS("The channels of %s, one behind the other")},
+                 {CNN_OPERATION_FLATTEN, CNN_WORDS("The values of %s, as one list")},
+                 {CNN_OPERATION_BATCH_NORM,
+                  CNN_WORDS("The channels of %s, normalised with the means and variances of "
+                            "training, then scaled and shifted")}};
+    const struct cnn_variant *variant = &node->type->variant;
+    struct cnn_text inputs = {0};
+    size_t i = 0, count = sizeof words / sizeof *words;
+    while (i < count && words[i].kind != (int)node->type->operation(node).kind)
+        i++;
+    tell_inputs(view, node, &inputs);
+    if (i < count)
+        cnn_text_printf(text, cnn_say(words[i].format), inputs.data ? inputs.data : "");
+    else
+        cnn_text_printf(text, "%s: %s", variant->name, cnn_say(variant->help));
+    text->failed = text->failed || inputs.failed;
+    cnn_text_free(&inputs);
 }
 
 /* What the layer is, in words. */
@@ -391,27 +404,31 @@ static void tell_layer(const struct cnn_view *view, const struct cnn_node *node,
     const struct cnn_window *w = &node->window;
     const char *pool = choice_of(node, "pool_type"), *activation = choice_of(node, "activation");
     if (weight && weight->rank == 4) {
-        cnn_text_printf(text, "%zu filter%s of %zu x %zu over %zu%s channel%s", weight->dims[0],
-                        weight->dims[0] == 1 ? "" : "s", weight->dims[2], weight->dims[3],
-                        weight->dims[1], weight->dims[1] < node->in[0].c ? " of the" : "",
-                        weight->dims[1] == 1 ? "" : "s");
-        if (weight->dims[1] < node->in[0].c)
-            cnn_text_printf(text, "%s %zu", weight->dims[1] == 1 ? "s," : "", node->in[0].c);
+        const size_t *d = weight->dims;
+        const char *plural = d[0] == 1 ? "" : "s";
+        if (d[1] < node->in[0].c)
+            cnn_text_printf(text, cnn_say("%zu filter%s of %zu x %zu over %zu of the %zu channels"),
+                            d[0], plural, d[2], d[3], d[1], node->in[0].c);
+        else
+            cnn_text_printf(text, cnn_say("%zu filter%s of %zu x %zu over %zu channel%s"), d[0],
+                            plural, d[2], d[3], d[1], d[1] == 1 ? "" : "s");
     } else if (weight) {
-        cnn_text_printf(text, "Each output is a weighted sum of all %zu inputs", weight->dims[1]);
+        cnn_text_printf(text, cnn_say("Each output is a weighted sum of all %zu inputs"),
+                        weight->dims[1]);
     } else if (pool) {
-        cnn_text_printf(text, "The %s of each window of %zu x %zu",
-                        strcmp(pool, "max") == 0 ? "largest value" : "mean", w->kernel[0],
-                        w->kernel[1]);
+        cnn_text_printf(text, cnn_say("The %s of each window of %zu x %zu"),
+                        strcmp(pool, "max") == 0 ? cnn_say("largest value") : cnn_say("mean"),
+                        w->kernel[0], w->kernel[1]);
     } else {
         tell_operation(view, node, text);
     }
     if (w->stride[0] > 1 || w->stride[1] > 1)
-        cnn_text_printf(
-            text, w->stride[0] == w->stride[1] ? ", in steps of %zu" : ", in steps of %zu x %zu",
-            w->stride[0], w->stride[1]);
+        cnn_text_printf(text,
+                        w->stride[0] == w->stride[1] ? cnn_say(", in steps of %zu")
+                                                     : cnn_say(", in steps of %zu x %zu"),
+                        w->stride[0], w->stride[1]);
     if (activation)
-        cnn_text_printf(text, ", then %s", activation);
+        cnn_text_printf(text, cnn_say(", then %s"), activation);
 }
 
 static bool is_shown(const struct cnn_view *view, size_t layer)
@@ -429,22 +446,22 @@ void cnn_story_layers(struct cnn_view *view)
                         "place. Sizes are channels x rows x columns. Each map "
                         "has its number and, below it, the smallest "
                         "and the largest value that its colours stand for%s.",
-                        view->options->one_scale ? "; all maps of a layer share one scale"
-                                                 : "; each map has a scale of its own");
+                        view->options->one_scale ? cnn_say("; all maps of a layer share one scale")
+                                                 : cnn_say("; each map has a scale of its own"));
     cnn_story_paragraph(view, "First layers answer to edges and colours, later ones to larger "
                               "parts of the picture. A click on a picture shows it at its full "
                               "size.");
     if (view->main_layer != CNN_NO_INDEX && view->after_layers && view->options->layer_count == 0)
-        cnn_story_paragraph(view,
-                            "The pictures after the layers are made from %s, the last maps%s.",
-                            cnn_view_node(view, view->main_layer)->name,
-                            is_of_convolution(view, view->main_layer) ? " of a convolution" : "");
+        cnn_story_paragraph(
+            view, "The pictures after the layers are made from %s, the last maps%s.",
+            cnn_view_node(view, view->main_layer)->name,
+            is_of_convolution(view, view->main_layer) ? cnn_say(" of a convolution") : "");
     cnn_html_fill(page, links_begin, NULL);
     for (size_t i = 0; i < view->model->graph.count; i++) {
         const struct cnn_node *node = cnn_view_node(view, i);
         const struct cnn_html_value values[] = {
             cnn_html_string("layer", node->name),
-            cnn_html_string("output", cnn_shape_format(node->out, shape, sizeof shape)),
+            cnn_html_string("output", cnn_html_shape(node->out, shape, sizeof shape)),
             {0}};
         if (is_shown(view, i))
             cnn_html_fill(page, layer_link, values);
@@ -459,15 +476,17 @@ void cnn_story_layer(struct cnn_view *view, size_t layer)
     char shape[64];
     size_t parameters = cnn_node_parameters(node);
     tell_layer(view, node, &words);
-    cnn_text_printf(&words, ". Output: %s", cnn_shape_format(node->out, shape, sizeof shape));
+    cnn_text_printf(&words, cnn_say(". Output: %s"),
+                    cnn_html_shape(node->out, shape, sizeof shape));
     if (parameters > 0)
-        cnn_text_printf(&words, "; %zu parameter%s", parameters, parameters == 1 ? "" : "s");
+        cnn_text_printf(&words, cnn_say("; %zu parameter%s"), parameters,
+                        parameters == 1 ? "" : "s");
     if (node->out.rank == 3)
-        cnn_text_printf(&words, "; each value sees %zu x %zu pixels", node->receptive_field[0],
-                        node->receptive_field[1]);
+        cnn_text_printf(&words, cnn_say("; each value sees %zu x %zu pixels"),
+                        node->receptive_field[0], node->receptive_field[1]);
     cnn_text_printf(&words, ".");
     if (node->warning)
-        cnn_text_printf(&words, " Note: %s.", node->warning);
+        cnn_text_printf(&words, cnn_say(" Note: %s."), node->warning);
     const struct cnn_html_value values[] = {cnn_html_string("name", node->name),
                                             cnn_html_string("type", node->type->variant.name),
                                             cnn_html_string("words", words.data ? words.data : ""),

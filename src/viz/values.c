@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "util/diag.h"
+#include "util/words.h"
 #include "viz/parts.h"
 
 #define MOST_BARS   64
@@ -113,7 +114,7 @@ static void draw_grid_labels(struct cnn_canvas *canvas, size_t x, size_t y, size
 static cnn_status draw_grid(const struct values *v, struct cnn_sheet_head *head,
                             struct cnn_canvas *out, cnn_diag *diag)
 {
-    char note[64] = "";
+    char note[160] = "";
     const size_t count = v->count;
     size_t top, columns = count <= MOST_LARGE ? 32 : 128, cell = count <= MOST_LARGE ? 20 : 8,
                 gap = cell > 8;
@@ -121,7 +122,7 @@ static cnn_status draw_grid(const struct values *v, struct cnn_sheet_head *head,
            most = CNN_SHEET_PIXELS / (columns * cell + labels) / cell * columns;
     size_t shown = count < most ? count : most;
     if (shown < count)
-        snprintf(note, sizeof note, "the first %zu of %zu values", shown, count);
+        cnn_caption(note, sizeof note, "the first %zu of %zu values", shown, count);
     head->note = note;
     head->cut = shown < count;
     head->range = &v->range;

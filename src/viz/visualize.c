@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/words.h"
 #include "viz/html.h"
 #include "viz/kind.h"
 #include "viz/parts.h"
@@ -96,12 +97,22 @@ static cnn_status show_kind(struct cnn_view *view, const struct cnn_view_kind *k
     return status;
 }
 
+static const char *title_of_seen(struct cnn_view *view, bool enlarged)
+{
+    const cnn_shape in = view->model->graph.input;
+    if (view->numbers)
+        return enlarged ? cnn_view_caption(view, "the input: %zu x %zu, enlarged", in.h, in.w)
+                        : cnn_view_caption(view, "the input: %zu x %zu", in.h, in.w);
+    return enlarged
+               ? cnn_view_caption(view, "what the network sees: %zu x %zu, enlarged", in.h, in.w)
+               : cnn_view_caption(view, "what the network sees: %zu x %zu", in.h, in.w);
+}
+
 /* The input beside what the network sees of it. */
 static cnn_status show_input(struct cnn_view *view, cnn_diag *diag)
 {
     const cnn_shape in = view->model->graph.input;
-    struct cnn_panel panels[2] = {{.title = "the picture"},
-                                  {{0}, .title = "what the network sees"}};
+    struct cnn_panel panels[2] = {{.title = cnn_view_caption(view, "the picture")}};
     size_t count = view->numbers ? 1 : 2, factor = 1;
     cnn_status status = cnn_panel_enlarge(&view->seen, &panels[count - 1].picture, &factor, diag);
     if (status == CNN_OK && count == 2)
@@ -110,11 +121,7 @@ static cnn_status show_input(struct cnn_view *view, cnn_diag *diag)
         cnn_numbers_fit(view->image, in.h * in.w, factor))
         cnn_draw_numbers(&panels[0].picture, (struct cnn_map){view->image, in.h, in.w}, factor, 0,
                          0);
-    panels[count - 1].title = cnn_arena_printf(view->arena, "%s: %zu x %zu%s",
-                                               count == 1 ? "the input" : "what the network sees",
-                                               in.h, in.w, factor > 1 ? ", enlarged" : "");
-    if (status == CNN_OK && !panels[count - 1].title)
-        status = cnn_fail_memory(diag, 0, "a title");
+    panels[count - 1].title = title_of_seen(view, factor > 1);
     if (status == CNN_OK)
         status = cnn_panels_write(view, "input", panels, count, diag);
     cnn_panels_free(panels, 2);
@@ -170,7 +177,7 @@ cnn_status cnn_visualize(cnn_model *model, const char *input, const cnn_visualiz
         return status;
     view.arena = cnn_arena_new();
     const char *slash = strrchr(input, '/');
-    view.input_name = strcmp(input, "-") == 0 ? "standard input"
+    view.input_name = strcmp(input, "-") == 0 ? cnn_say("standard input")
                       : slash && slash[1]     ? slash + 1
                                               : input;
     status = view.arena ? cnn_view_prepare(&view, diag) : cnn_fail_memory(diag, 0, "pictures");

@@ -85,6 +85,9 @@ struct cnn_panel {
     struct cnn_range range;
     cnn_palette palette;
 };
+/* A caption (util/words.h) from the arena; "", with page.failed set, when out of memory. */
+const char *cnn_view_caption(struct cnn_view *view, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* At most four; four stand two by two. */
 cnn_status cnn_panels_write(struct cnn_view *view, const char *stem, const struct cnn_panel *panels,
                             size_t count, cnn_diag *diag);
@@ -108,12 +111,12 @@ void cnn_panel_frame(struct cnn_canvas *picture, cnn_shape in, const struct cnn_
 /* Colours and what they stand for, a line each. */
 struct cnn_legend_line {
     struct cnn_colour colour;
-    char text[96];
+    char text[256];
 };
 cnn_status cnn_panel_legend(const struct cnn_legend_line *lines, size_t count,
                             struct cnn_canvas *out, cnn_diag *diag);
 
-/* story.c: the page's parts. */
+/* story.c: the page's parts. Formats are said in the language of pages. */
 void cnn_story_begin(struct cnn_view *view);
 /* the heading, and links to the layers that follow */
 void cnn_story_layers(struct cnn_view *view);
