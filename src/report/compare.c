@@ -14,6 +14,7 @@
 #include "report/settings.h"
 #include "util/allocate.h"
 #include "util/file.h"
+#include "util/words.h"
 #include "viz/html.h"
 
 enum { LONGEST_VALUE = 100 }; /* bytes of a setting that are shown */
@@ -155,9 +156,10 @@ static void write_row(struct cnn_text *page, const struct run *run, bool best)
 static void write_table(struct cnn_text *page, const struct comparison *c)
 {
     size_t best = find_best(c);
-    const struct cnn_html_value values[] = {cnn_html_string("measure", task_of(c)->measure),
-                                            cnn_html_string("title", task_of(c)->title),
-                                            {0}};
+    const struct cnn_html_value values[] = {
+        cnn_html_string("measure", cnn_say(task_of(c)->measure)),
+        cnn_html_string("title", cnn_say(task_of(c)->title)),
+        {0}};
     cnn_html_fill(page, runs_begin, values);
     for (size_t i = 0; i < c->count; i++)
         write_row(page, &c->runs[i], i == best);
@@ -198,17 +200,25 @@ static void draw_curves(struct cnn_text *page, const struct comparison *c,
                                         .x = seconds ? curves[i].seconds : curves[i].epoch,
                                         .y = measure ? curves[i].measure : curves[i].loss,
                                         .count = c->runs[i].history.epoch_count};
-    char title[80];
-    snprintf(title, sizeof title, "Validation %s%s by %s", measure ? task_of(c)->measure : "loss",
-             measure ? " (%)" : "", seconds ? "seconds" : "epoch");
-    cnn_chart_draw(page, &(struct cnn_chart){.title = title,
-                                             .x_name = seconds ? "seconds" : "epoch",
-                                             .series = series,
-                                             .count = c->count,
-                                             .percent = measure,
-                                             .logarithm = !measure,
-                                             .from_zero = seconds,
-                                             .whole = !seconds});
+    char title[160];
+    if (measure)
+        snprintf(title, sizeof title,
+                 seconds ? cnn_say("Validation %s (%%) by seconds")
+                         : cnn_say("Validation %s (%%) by epoch"),
+                 cnn_say(task_of(c)->measure));
+    else
+        snprintf(title, sizeof title, "%s",
+                 seconds ? cnn_say("Validation loss by seconds")
+                         : cnn_say("Validation loss by epoch"));
+    cnn_chart_draw(page,
+                   &(struct cnn_chart){.title = title,
+                                       .x_name = seconds ? cnn_say("seconds") : cnn_say("epoch"),
+                                       .series = series,
+                                       .count = c->count,
+                                       .percent = measure,
+                                       .logarithm = !measure,
+                                       .from_zero = seconds,
+                                       .whole = !seconds});
 }
 
 static void write_curves(struct cnn_text *page, const struct comparison *c)
@@ -275,7 +285,7 @@ static cnn_status write_settings(struct cnn_text *page, const struct comparison 
 static cnn_status write_comparison(const struct comparison *c, const char *path, cnn_diag *diag)
 {
     struct cnn_text page = {0};
-    cnn_html_begin(&page, "Runs compared", 0);
+    cnn_html_begin(&page, cnn_say("Runs compared"), 0);
     write_table(&page, c);
     write_curves(&page, c);
     cnn_status status = write_settings(&page, c, diag);

@@ -9,6 +9,7 @@
 #include "util/arena.h"
 #include "util/file.h"
 #include "util/output.h"
+#include "util/words.h"
 #include "viz/attribution.h"
 #include "viz/html.h"
 #include "viz/sheet.h"
@@ -86,7 +87,7 @@ static cnn_status add_reasons(struct gallery *g, const struct cnn_canvas *pictur
                                    CNN_PALETTE_HEAT, &overlay, g->diag);
     if (status == CNN_OK)
         status = add_picture(g, &overlay, 1, sample->image, right ? "-true" : "-predicted",
-                             "Grad-CAM over the picture");
+                             cnn_say("Grad-CAM over the picture"));
     if (status == CNN_OK) {
         const struct cnn_html_value values[] = {
             cnn_html_string("class", cnn_model_class(g->model, class)),
@@ -179,7 +180,7 @@ cnn_status cnn_gallery_write(const char *directory, cnn_model *model,
         .directory = directory, .model = model, .shape = model->graph.input, .diag = diag};
     cnn_status status = open_gallery(&g);
     if (status == CNN_OK) {
-        cnn_html_begin(&g.page, "Mistakes", 0);
+        cnn_html_begin(&g.page, cnn_say("Mistakes"), 0);
         add_introduction(&g, samples);
     }
     for (size_t i = 0; status == CNN_OK && i < samples->wrong_count; i++)

@@ -13,6 +13,7 @@
 #include "report/table.h"
 #include "util/allocate.h"
 #include "util/arena.h"
+#include "util/words.h"
 
 static void format_number(double value, struct cnn_text *line)
 {
@@ -146,10 +147,12 @@ static bool hint_not_finite(const struct cnn_health_row *rows, size_t count, siz
     for (size_t k = 0; k < i; k++)
         if (is_broken(&rows[k]))
             return false;
-    cnn_text_printf(out,
-                    "%s of %s hold numbers that are not finite: a smaller learning rate, a warm-up "
-                    "or batch_norm keeps them within bounds\n",
-                    isinf(rows[i].weight_norm) ? "the weights" : "the gradients", rows[i].layer);
+    cnn_text_printf(
+        out,
+        cnn_say("%s of %s hold numbers that are not finite: a smaller learning rate, a warm-up "
+                "or batch_norm keeps them within bounds\n"),
+        isinf(rows[i].weight_norm) ? cnn_say("the weights") : cnn_say("the gradients"),
+        rows[i].layer);
     return true;
 }
 
@@ -168,12 +171,13 @@ static bool hint_cut(const struct cnn_health_row *rows, size_t count, size_t i,
 {
     if (i != find_cut(rows, count))
         return false;
-    cnn_text_printf(out,
-                    "%s is dead: none of its %zu channels fires for any validation image tried, so "
-                    "nothing gets through it, and no gradient back to "
-                    "the layers before it, and it seldom recovers: begin anew with a smaller "
-                    "learning rate, batch_norm or leaky_relu\n",
-                    rows[i].layer, rows[i].channels);
+    cnn_text_printf(
+        out,
+        cnn_say("%s is dead: none of its %zu channels fires for any validation image tried, so "
+                "nothing gets through it, and no gradient back to "
+                "the layers before it, and it seldom recovers: begin anew with a smaller "
+                "learning rate, batch_norm or leaky_relu\n"),
+        rows[i].layer, rows[i].channels);
     return true;
 }
 
@@ -183,11 +187,12 @@ static bool hint_dead(const struct cnn_health_row *rows, size_t count, size_t i,
     const struct cnn_health_row *row = &rows[i];
     if (row->channels == 0 || !(row->dead >= CNN_HEALTH_DEAD_SHARE) || i >= find_cut(rows, count))
         return false;
-    cnn_text_printf(out,
-                    "%.*f %% of %s's %zu channels never fire, they are zero for every validation "
-                    "image tried: a smaller learning rate, batch_norm or "
-                    "leaky_relu keeps them alive\n",
-                    row->dead > 0.99 ? 1 : 0, 100 * row->dead, row->layer, row->channels);
+    cnn_text_printf(
+        out,
+        cnn_say("%.*f %% of %s's %zu channels never fire, they are zero for every validation "
+                "image tried: a smaller learning rate, batch_norm or "
+                "leaky_relu keeps them alive\n"),
+        row->dead > 0.99 ? 1 : 0, 100 * row->dead, row->layer, row->channels);
     return true;
 }
 
@@ -216,12 +221,12 @@ static bool hint_vanishing(const struct cnn_health_row *rows, size_t count, size
     size_t last;
     if (!vanishes(rows, count, i, &last) || find_cut(rows, count) < count)
         return false;
-    cnn_text_printf(out,
-                    "the gradient vanishes on its way back: its norm is %.3g at %s and %.3g at %s; "
-                    "batch_norm, relu in place of sigmoid or tanh, or "
-                    "add as a way around layers lets it through\n",
-                    rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm,
-                    rows[i].layer);
+    cnn_text_printf(
+        out,
+        cnn_say("the gradient vanishes on its way back: its norm is %.3g at %s and %.3g at %s; "
+                "batch_norm, relu in place of sigmoid or tanh, or "
+                "add as a way around layers lets it through\n"),
+        rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm, rows[i].layer);
     return true;
 }
 
@@ -232,12 +237,12 @@ static bool hint_growing(const struct cnn_health_row *rows, size_t count, size_t
     if (!is_first(rows, count, i, &last) || !(rows[last].gradient_norm > 0) ||
         !(rows[last].gradient_norm < CNN_HEALTH_GRADIENT_RATIO * rows[i].gradient_norm))
         return false;
-    cnn_text_printf(out,
-                    "the gradient grows on its way back: its norm is %.3g at %s and %.3g at %s; "
-                    "batch_norm after each layer, or smaller first "
-                    "weights, keep it in bounds\n",
-                    rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm,
-                    rows[i].layer);
+    cnn_text_printf(
+        out,
+        cnn_say("the gradient grows on its way back: its norm is %.3g at %s and %.3g at %s; "
+                "batch_norm after each layer, or smaller first "
+                "weights, keep it in bounds\n"),
+        rows[last].gradient_norm, rows[last].layer, rows[i].gradient_norm, rows[i].layer);
     return true;
 }
 
@@ -246,7 +251,7 @@ static bool hint_growing(const struct cnn_health_row *rows, size_t count, size_t
 static void add_others(size_t layers, struct cnn_text *out)
 {
     if (layers > 1)
-        cnn_text_printf(out, ", and %zu other layer%s likewise", layers - 1,
+        cnn_text_printf(out, cnn_say(", and %zu other layer%s likewise"), layers - 1,
                         layers == 2 ? "" : "s");
 }
 
@@ -265,10 +270,11 @@ static bool hint_fast(const struct cnn_health_row *rows, size_t count, size_t i,
             return false;
         layers += ratio > CNN_HEALTH_UPDATE_MAX;
     }
-    cnn_text_printf(out, "one step changes the weights of %s by %.0f %%", rows[i].layer,
+    cnn_text_printf(out, cnn_say("one step changes the weights of %s by %.0f %%"), rows[i].layer,
                     100 * update_ratio(&rows[i]));
     add_others(layers, out);
-    cnn_text_printf(out, ": about 0.1 %% is usual, so the learning rate is probably too high\n");
+    cnn_text_printf(
+        out, cnn_say(": about 0.1 %% is usual, so the learning rate is probably too high\n"));
     return true;
 }
 
@@ -296,16 +302,17 @@ static bool hint_slow(const struct cnn_health_row *rows, size_t count, size_t i,
             return false;
         layers += ratio < CNN_HEALTH_UPDATE_MIN;
     }
-    cnn_text_printf(out, "%s stands still", rows[i].layer);
+    cnn_text_printf(out, cnn_say("%s stands still"), rows[i].layer);
     add_others(layers, out);
     if (rows[i].gradient_norm > 0)
-        cnn_text_printf(out,
-                        ": at the full learning rate one step changes its weights by less than a "
-                        "millionth; about a thousandth is usual, so the "
-                        "learning rate is probably too low (its gradient's norm is %.3g)\n",
-                        rows[i].gradient_norm);
+        cnn_text_printf(
+            out,
+            cnn_say(": at the full learning rate one step changes its weights by less than a "
+                    "millionth; about a thousandth is usual, so the "
+                    "learning rate is probably too low (its gradient's norm is %.3g)\n"),
+            rows[i].gradient_norm);
     else
-        cnn_text_printf(out, ": no gradient arrives there\n");
+        cnn_text_printf(out, cnn_say(": no gradient arrives there\n"));
     return true;
 }
 
@@ -327,16 +334,19 @@ bool cnn_health_hint_blown_up(const struct cnn_health_row *rows, size_t count, d
     bool high = loss > CNN_HEALTH_LOSS_MAX;
     if (!high && !largest)
         return false;
-    cnn_text_printf(out, "the run has blown up: ");
+    cnn_text_printf(out, cnn_say("the run has blown up: "));
     if (high)
-        cnn_text_printf(out,
-                        "the mean loss of the epoch is %.3g (guessing among 10 classes has a "
-                        "cross-entropy of 2.3)%s",
-                        loss, largest ? ", and " : "");
+        cnn_text_printf(
+            out,
+            cnn_say("the mean loss of the epoch is %.3g (guessing among 10 classes has a "
+                    "cross-entropy of 2.3)%s"),
+            loss, largest ? cnn_say(", and ") : "");
     if (largest)
-        cnn_text_printf(out, "the weights of %s have a norm of %.3g, which is seldom above 100",
+        cnn_text_printf(out,
+                        cnn_say("the weights of %s have a norm of %.3g, which is seldom above 100"),
                         largest->layer, largest->weight_norm);
-    cnn_text_printf(out, "; begin anew with a smaller learning rate, a warm-up or batch_norm\n");
+    cnn_text_printf(
+        out, cnn_say("; begin anew with a smaller learning rate, a warm-up or batch_norm\n"));
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "report/page.html.h"
+#include "util/words.h"
 
 #define LARGEST_SPEED 1e15 /* that is shown */
 
@@ -27,11 +28,11 @@ struct cnn_html_value cnn_page_duration(const char *name, double seconds)
     if (!(seconds < 1e12))
         return cnn_html_string(name, "?");
     if (seconds < 60)
-        return cnn_html_number(name, "%.1f s", seconds);
+        return cnn_html_number(name, cnn_say("%.1f s"), seconds);
     if (seconds < 3600)
-        return cnn_html_number(name, "%.0f min %02.0f s", floor(seconds / 60),
+        return cnn_html_number(name, cnn_say("%.0f min %02.0f s"), floor(seconds / 60),
                                floor(fmod(seconds, 60)));
-    return cnn_html_number(name, "%.0f h %02.0f min", floor(seconds / 3600),
+    return cnn_html_number(name, cnn_say("%.0f h %02.0f min"), floor(seconds / 3600),
                            floor(fmod(seconds, 3600) / 60));
 }
 

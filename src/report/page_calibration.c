@@ -4,6 +4,7 @@
 #include "report/chart.h"
 #include "report/page.h"
 #include "tasks/metrics.h"
+#include "util/words.h"
 
 void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *e)
 {
@@ -19,15 +20,15 @@ void cnn_page_calibration(struct cnn_text *page, const cnn_evaluation *e)
     if (count == 0)
         return;
     const struct cnn_series series[] = {
-        {.name = "as often right as sure",
+        {.name = cnn_say("as often right as sure"),
          .x = diagonal_x,
          .y = diagonal_y,
          .count = 2,
          .faint = true},
-        {.name = "accuracy", .x = confidence, .y = accuracy, .count = count},
+        {.name = cnn_say("accuracy"), .x = confidence, .y = accuracy, .count = count},
     };
-    const struct cnn_chart chart = {.title = "Accuracy (%)",
-                                    .x_name = "confidence (%)",
+    const struct cnn_chart chart = {.title = cnn_say("Accuracy (%)"),
+                                    .x_name = cnn_say("confidence (%)"),
                                     .series = series,
                                     .count = 2,
                                     .percent = true,

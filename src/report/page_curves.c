@@ -6,6 +6,7 @@
 #include "report/curves.html.h"
 #include "report/page.h"
 #include "util/arena.h"
+#include "util/words.h"
 #include "viz/html.h"
 
 enum {
@@ -56,29 +57,30 @@ static void draw_epochs(struct cnn_text *page, struct cnn_arena *arena,
     size_t n = history->epoch_count;
     if (n == 0 || !columns_new(page, arena, history, &c))
         return;
-    struct cnn_series loss[] = {{.name = "training", .x = c.epoch, .y = c.train_loss, .count = n},
-                                {.name = "validation", .x = c.epoch, .y = c.val_loss, .count = n}};
+    struct cnn_series loss[] = {
+        {.name = cnn_say("training"), .x = c.epoch, .y = c.train_loss, .count = n},
+        {.name = cnn_say("validation"), .x = c.epoch, .y = c.val_loss, .count = n}};
     struct cnn_series measure[] = {
-        {.name = "training", .x = c.epoch, .y = c.train_measure, .count = n},
-        {.name = "validation", .x = c.epoch, .y = c.val_measure, .count = n}};
+        {.name = cnn_say("training"), .x = c.epoch, .y = c.train_measure, .count = n},
+        {.name = cnn_say("validation"), .x = c.epoch, .y = c.val_measure, .count = n}};
     char title[64];
-    snprintf(title, sizeof title, "%s (%%)", history->task->title);
-    struct cnn_series lr = {.name = "learning rate", .x = c.epoch, .y = c.lr, .count = n};
-    cnn_chart_draw(page, &(struct cnn_chart){.title = "Loss",
-                                             .x_name = "epoch",
+    snprintf(title, sizeof title, "%s (%%)", cnn_say(history->task->title));
+    struct cnn_series lr = {.name = cnn_say("learning rate"), .x = c.epoch, .y = c.lr, .count = n};
+    cnn_chart_draw(page, &(struct cnn_chart){.title = cnn_say("Loss"),
+                                             .x_name = cnn_say("epoch"),
                                              .series = loss,
                                              .count = 2,
                                              .logarithm = true,
                                              .whole = true});
     cnn_chart_draw(page, &(struct cnn_chart){.title = title,
-                                             .x_name = "epoch",
+                                             .x_name = cnn_say("epoch"),
                                              .series = measure,
                                              .count = 2,
                                              .percent = true,
                                              .whole = true});
     if (history->step_count < 2)
-        cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate",
-                                                 .x_name = "epoch",
+        cnn_chart_draw(page, &(struct cnn_chart){.title = cnn_say("Learning rate"),
+                                                 .x_name = cnn_say("epoch"),
                                                  .series = &lr,
                                                  .count = 1,
                                                  .whole = true});
@@ -143,17 +145,17 @@ static void draw_steps(struct cnn_text *page, struct cnn_arena *arena,
         lr[i] = row->lr;
     }
     struct cnn_series losses[] = {
-        {.name = "one batch", .x = x, .y = loss, .count = n, .faint = true},
-        {.name = "smoothed", .x = x, .y = mean, .count = n}};
-    struct cnn_series rate = {.name = "learning rate", .x = x, .y = lr, .count = n};
-    cnn_chart_draw(page, &(struct cnn_chart){.title = "Training loss by step",
-                                             .x_name = "step",
+        {.name = cnn_say("one batch"), .x = x, .y = loss, .count = n, .faint = true},
+        {.name = cnn_say("smoothed"), .x = x, .y = mean, .count = n}};
+    struct cnn_series rate = {.name = cnn_say("learning rate"), .x = x, .y = lr, .count = n};
+    cnn_chart_draw(page, &(struct cnn_chart){.title = cnn_say("Training loss by step"),
+                                             .x_name = cnn_say("step"),
                                              .series = losses,
                                              .count = 2,
                                              .logarithm = true,
                                              .whole = true});
-    cnn_chart_draw(page, &(struct cnn_chart){.title = "Learning rate",
-                                             .x_name = "step",
+    cnn_chart_draw(page, &(struct cnn_chart){.title = cnn_say("Learning rate"),
+                                             .x_name = cnn_say("step"),
                                              .series = &rate,
                                              .count = 1,
                                              .whole = true});
@@ -190,10 +192,10 @@ static void write_epoch(struct cnn_text *page, const struct cnn_history_epoch *r
 static void write_epochs(struct cnn_text *page, const struct cnn_history *history)
 {
     size_t best = cnn_history_best(history), at = 0;
-    const char *mark = history->keep_last ? "kept" : "best";
+    const char *mark = history->keep_last ? cnn_say("kept") : cnn_say("best");
     const struct cnn_html_value values[] = {
         cnn_html_flag("open", history->epoch_count <= LONG_TABLE),
-        cnn_html_string("measure", history->task->measure),
+        cnn_html_string("measure", cnn_say(history->task->measure)),
         {0}};
     cnn_html_fill(page, epochs_begin, values);
     for (size_t i = 0; i < history->epoch_count; i++)

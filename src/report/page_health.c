@@ -7,6 +7,7 @@
 #include "report/health.html.h"
 #include "report/page.h"
 #include "util/arena.h"
+#include "util/words.h"
 
 enum { MOST_LINES = 12 }; /* layers in one chart */
 
@@ -32,9 +33,9 @@ struct measure {
 };
 
 static const struct measure measures[] = {
-    {"Channels that never fire (%)", true, true, measure_dead},
-    {"Norm of the gradient", false, false, measure_gradient},
-    {"Size of an update, relative to the weights", false, false, measure_update},
+    {CNN_WORDS("Channels that never fire (%)"), true, true, measure_dead},
+    {CNN_WORDS("Norm of the gradient"), false, false, measure_gradient},
+    {CNN_WORDS("Size of an update, relative to the weights"), false, false, measure_update},
 };
 
 /* Rows [first, history->health_count) are those of the last epoch: one for each layer. */
@@ -102,8 +103,8 @@ static void draw_measure(struct cnn_text *page, const struct cnn_history *histor
         count += good && series[count].count > 0;
     }
     if (good)
-        cnn_chart_draw(page, &(struct cnn_chart){.title = measure->title,
-                                                 .x_name = "epoch",
+        cnn_chart_draw(page, &(struct cnn_chart){.title = cnn_say(measure->title),
+                                                 .x_name = cnn_say("epoch"),
                                                  .series = series,
                                                  .count = thin(series, count),
                                                  .percent = measure->percent,
@@ -119,7 +120,8 @@ static struct cnn_html_value tell_number(const char *name, double value)
 {
     if (isnan(value))
         return cnn_html_string(name, "");
-    return isinf(value) ? cnn_html_string(name, "infinite") : cnn_html_number(name, "%.3g", value);
+    return isinf(value) ? cnn_html_string(name, cnn_say("infinite"))
+                        : cnn_html_number(name, "%.3g", value);
 }
 
 static struct cnn_html_value tell_share(const char *name, double share)
@@ -161,12 +163,12 @@ static void hint_jump(const struct cnn_history *history, struct cnn_text *hints)
         return;
     const struct cnn_history_epoch *before = &history->epochs[i - 1], *after = before + 1;
     cnn_text_printf(hints,
-                    "the mean training loss rose from %.3g in epoch %zu to %.3g in epoch %zu%s: "
-                    "its steps were too large; a smaller learning rate from there on, or a "
-                    "warm-up, keeps what has been learned\n",
+                    cnn_say("the mean training loss rose from %.3g in epoch %zu to %.3g in epoch "
+                            "%zu%s: its steps were too large; a smaller learning rate from there "
+                            "on, or a warm-up, keeps what has been learned\n"),
                     before->train_loss, before->epoch, after->train_loss, after->epoch,
                     before->epoch == history->freeze_epochs
-                        ? ", the first in which the frozen layers were trained"
+                        ? cnn_say(", the first in which the frozen layers were trained")
                         : "");
 }
 

@@ -2,6 +2,7 @@
 #include "model/model.h"
 #include "report/network.html.h"
 #include "report/page.h"
+#include "util/words.h"
 #include "viz/sheet.h"
 
 enum { MOST_TILES = 1024 }; /* kernels on the picture */
@@ -12,7 +13,7 @@ static void write_layer(struct cnn_text *page, const struct cnn_node *node)
     const struct cnn_html_value values[] = {
         cnn_html_string("name", node->name),
         cnn_html_string("type", node->type->variant.name),
-        cnn_html_string("output", cnn_shape_format(node->out, shape, sizeof shape)),
+        cnn_html_string("output", cnn_html_shape(node->out, shape, sizeof shape)),
         cnn_page_count("parameters", cnn_node_parameters(node)),
         cnn_page_count("macs", node->macs),
         cnn_html_number("field", "%zu x %zu", node->receptive_field[0], node->receptive_field[1]),
@@ -24,7 +25,7 @@ static void write_layers(struct cnn_text *page, const struct cnn_graph *graph)
 {
     uint64_t parameters = 0, macs = 0;
     char shape[80];
-    const char *input = cnn_shape_format(graph->input, shape, sizeof shape);
+    const char *input = cnn_html_shape(graph->input, shape, sizeof shape);
     cnn_html_fill(page, layers_begin,
                   (const struct cnn_html_value[]){cnn_html_string("input", input), {0}});
     for (size_t i = 0; i < graph->count; i++) {
@@ -80,7 +81,8 @@ static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, c
             cnn_html_flag("colours", colours),
             {0}};
         cnn_html_fill(page, kernels_begin, values);
-        status = cnn_html_picture(page, &picture, 1, "kernels of the first convolution", diag);
+        status =
+            cnn_html_picture(page, &picture, 1, cnn_say("kernels of the first convolution"), diag);
         cnn_html_fill(page, kernels_end, values);
     }
     cnn_canvas_free(&picture);

@@ -1,6 +1,7 @@
 /* Pictures of a data set with the network's answers. */
 #include "report/page.h"
 #include "report/samples.html.h"
+#include "util/words.h"
 
 enum { SIDE = 96 }; /* pixels that a picture is shown with, about */
 
@@ -43,7 +44,8 @@ static cnn_status write_sample(struct cnn_text *page, const cnn_model *model,
         status = shrink(&picture, diag);
     if (status == CNN_OK) {
         size_t side = picture.width > picture.height ? picture.width : picture.height;
-        const struct cnn_html_value alt = cnn_html_number("image", "image %zu", sample->image);
+        const struct cnn_html_value alt =
+            cnn_html_number("image", cnn_say("image %zu"), sample->image);
         cnn_html_fill(page, sample_begin, (const struct cnn_html_value[]){alt, {0}});
         status = cnn_html_picture(page, &picture, side < SIDE ? SIDE / side : 1, alt.number, diag);
         write_caption(page, model, sample);
@@ -69,10 +71,10 @@ static cnn_status write_list(struct cnn_text *page, const cnn_model *model, cons
 cnn_status cnn_page_samples(struct cnn_text *page, const cnn_model *model,
                             const struct cnn_samples *samples, cnn_diag *diag)
 {
-    cnn_status status = write_list(page, model, "Wrong answers, the most confident first",
+    cnn_status status = write_list(page, model, cnn_say("Wrong answers, the most confident first"),
                                    samples->wrong, samples->wrong_count, diag);
     if (status == CNN_OK)
-        status =
-            write_list(page, model, "Right answers", samples->right, samples->right_count, diag);
+        status = write_list(page, model, cnn_say("Right answers"), samples->right,
+                            samples->right_count, diag);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "report/report.html.h"
 #include "util/allocate.h"
 #include "util/file.h"
+#include "util/words.h"
 
 enum { REFRESH = 5 }; /* seconds */
 
@@ -63,8 +64,8 @@ static const char *tell_time(char *text, size_t size)
 {
     time_t now = time(NULL);
     struct tm local;
-    bool known =
-        localtime_r(&now, &local) && strftime(text, size, "at %Y-%m-%d %H:%M:%S", &local) > 0;
+    bool known = localtime_r(&now, &local) &&
+                 strftime(text, size, cnn_say("at %Y-%m-%d %H:%M:%S"), &local) > 0;
     return known ? text : "";
 }
 
@@ -85,16 +86,16 @@ static void write_state(struct cnn_text *page, const struct cnn_report *report,
     /* else the last validation may be missing */
     bool complete = total > 0 && (done >= total || early) && !report->running && !report->end;
     char now[64];
-    cnn_page_fact(page, "state",
-                  cnn_html_string("", complete          ? "complete"
-                                      : report->running ? "running"
-                                      : total > 0       ? "not complete"
-                                                        : "unknown"),
+    cnn_page_fact(page, cnn_say("state"),
+                  cnn_html_string("", complete          ? cnn_say("complete")
+                                      : report->running ? cnn_say("running")
+                                      : total > 0       ? cnn_say("not complete")
+                                                        : cnn_say("unknown")),
                   report->running         ? tell_time(now, sizeof now)
-                  : early && !report->end ? "ended by early stopping"
+                  : early && !report->end ? cnn_say("ended by early stopping")
                                           : "");
-    cnn_page_fact(page, *unit == 's' ? "steps done" : "epochs done",
-                  total > 0 ? cnn_html_number("", "%zu of %zu", done, total)
+    cnn_page_fact(page, *unit == 's' ? cnn_say("steps done") : cnn_say("epochs done"),
+                  total > 0 ? cnn_html_number("", cnn_say("%zu of %zu"), done, total)
                             : cnn_html_number("", "%zu", done),
                   "");
 }
@@ -107,16 +108,17 @@ static void write_run(struct cnn_text *page, const struct cnn_history *history)
     const struct cnn_history_epoch *row = &history->epochs[best],
                                    *last = &history->epochs[history->epoch_count - 1];
     struct cnn_text note = {0}, name = {0};
-    cnn_text_printf(&note, "epoch %zu", row->epoch);
-    cnn_text_printf(&name, history->keep_last ? "validation %s now" : "best validation %s",
-                    history->task->measure);
+    cnn_text_printf(&note, cnn_say("epoch %zu"), row->epoch);
+    cnn_text_printf(
+        &name, history->keep_last ? cnn_say("validation %s now") : cnn_say("best validation %s"),
+        cnn_say(history->task->measure));
     cnn_page_fact(page, name.data ? name.data : "", cnn_page_percent("", row->val_measure),
                   note.data ? note.data : "");
     cnn_text_free(&note);
     cnn_text_free(&name);
-    cnn_page_fact(page, "training loss now", cnn_page_loss("", last->train_loss), "");
-    cnn_page_fact(page, "validation loss now", cnn_page_loss("", last->val_loss), "");
-    cnn_page_fact(page, "time", cnn_page_duration("", cnn_history_seconds(history)), "");
+    cnn_page_fact(page, cnn_say("training loss now"), cnn_page_loss("", last->train_loss), "");
+    cnn_page_fact(page, cnn_say("validation loss now"), cnn_page_loss("", last->val_loss), "");
+    cnn_page_fact(page, cnn_say("time"), cnn_page_duration("", cnn_history_seconds(history)), "");
 }
 
 /* Of a run, else history has no epochs. */
@@ -127,22 +129,24 @@ static void write_evaluation(struct cnn_text *page, const struct cnn_task *task,
     size_t count = task->facts(e, facts);
     size_t epoch = history->epoch_count > 0 ? history->epochs[history->epoch_count - 1].epoch : 0;
     bool flattered = epoch > 0 && !history->keep_last && e->split && strcmp(e->split, "test") == 0;
-    const struct cnn_html_value values[] = {
-        cnn_html_flag("of_epoch", epoch > 0),         cnn_html_number("epoch", "%zu", epoch),
-        cnn_html_flag("averaged", history->averaged), cnn_html_flag("flattered", flattered),
-        cnn_html_string("measure", task->measure),    {0}};
+    const struct cnn_html_value values[] = {cnn_html_flag("of_epoch", epoch > 0),
+                                            cnn_html_number("epoch", "%zu", epoch),
+                                            cnn_html_flag("averaged", history->averaged),
+                                            cnn_html_flag("flattered", flattered),
+                                            cnn_html_string("measure", cnn_say(task->measure)),
+                                            {0}};
     cnn_html_fill(page, evaluation_begin, values);
     for (size_t i = 0; i < count; i++)
-        cnn_page_fact(page, facts[i].name,
+        cnn_page_fact(page, cnn_say(facts[i].name),
                       facts[i].share ? cnn_page_percent("", facts[i].value)
                                      : cnn_page_loss("", facts[i].value),
                       facts[i].note);
-    cnn_page_fact(page, "images", cnn_page_count("", e->images), "");
+    cnn_page_fact(page, cnn_say("images"), cnn_page_count("", e->images), "");
     if (e->split)
-        cnn_page_fact(page, "of the split", cnn_html_string("", e->split), "");
+        cnn_page_fact(page, cnn_say("of the split"), cnn_html_string("", e->split), "");
     if (e->tta != CNN_TTA_NONE)
-        cnn_page_fact(page, "mean over views", cnn_html_string("", cnn_tta_name(e->tta)),
-                      "test-time augmentation");
+        cnn_page_fact(page, cnn_say("mean over views"), cnn_html_string("", cnn_tta_name(e->tta)),
+                      cnn_say("test-time augmentation"));
     cnn_html_fill(page, facts_end, NULL);
 }
 
@@ -170,7 +174,7 @@ static const char *choose_title(const struct cnn_report *report)
         return report->title;
     if (report->model)
         return cnn_model_name(report->model);
-    return report->directory ? report->directory : "Report";
+    return report->directory ? report->directory : cnn_say("Report");
 }
 
 static cnn_status write_page(struct cnn_text *page, const struct cnn_report *report,

@@ -12,6 +12,7 @@
 #include "report/similar.html.h"
 #include "util/allocate.h"
 #include "util/arena.h"
+#include "util/words.h"
 #include "viz/html.h"
 #include "viz/sheet.h"
 
@@ -214,7 +215,7 @@ static cnn_status write_page(struct search *s, const float *image, cnn_diag *dia
     const cnn_shape in = s->graph.input, shape = cnn_graph_shape(&s->graph, s->value);
     struct cnn_text page = {0};
     struct cnn_canvas picture = {0};
-    cnn_html_begin(&page, "Similar pictures", 0);
+    cnn_html_begin(&page, cnn_say("Similar pictures"), 0);
     cnn_html_fill(&page, introduction,
                   (const struct cnn_html_value[]){cnn_html_number("searched", "%zu", r->searched),
                                                   cnn_html_number("features", "%zu", r->features),
@@ -223,7 +224,7 @@ static cnn_status write_page(struct search *s, const float *image, cnn_diag *dia
                                                   {0}});
     cnn_status status = cnn_sheet_image(image, in.c, in.h, in.w, &picture, diag);
     if (status == CNN_OK)
-        status = add_picture(&page, &picture, "your picture", NULL, diag);
+        status = add_picture(&page, &picture, cnn_say("your picture"), NULL, diag);
     for (size_t i = 0; status == CNN_OK && i < r->count; i++) {
         status = draw(s, &r->images[i], &picture, diag);
         if (status == CNN_OK)

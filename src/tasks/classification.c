@@ -4,6 +4,7 @@
 #include "recipe/loss_type.h"
 #include "tasks/metrics.h"
 #include "tasks/task.h"
+#include "util/words.h"
 
 static cnn_status find_target(const struct cnn_graph *graph, const struct cnn_loss *loss,
                               size_t *value, cnn_diag *diag)
@@ -73,22 +74,23 @@ static bool better(struct cnn_score score, struct cnn_score than)
 static size_t facts(const cnn_evaluation *e, struct cnn_task_fact facts[CNN_TASK_FACTS])
 {
     size_t count = 0;
-    facts[count] = (struct cnn_task_fact){.name = "accuracy", .share = true, .value = e->accuracy};
-    snprintf(facts[count].note, sizeof facts->note, "95 %% interval: %.2f to %.2f",
+    facts[count] =
+        (struct cnn_task_fact){.name = CNN_WORDS("accuracy"), .share = true, .value = e->accuracy};
+    snprintf(facts[count].note, sizeof facts->note, cnn_say("95 %% interval: %.2f to %.2f"),
              100 * e->accuracy_low, 100 * e->accuracy_high);
     count++;
     if (e->classes > 5)
         facts[count++] = (struct cnn_task_fact){
-            .name = "true class among the first five", .share = true, .value = e->top5};
-    facts[count++] = (struct cnn_task_fact){.name = "loss", .value = e->loss};
+            .name = CNN_WORDS("true class among the first five"), .share = true, .value = e->top5};
+    facts[count++] = (struct cnn_task_fact){.name = CNN_WORDS("loss"), .value = e->loss};
     return count;
 }
 
 const struct cnn_task cnn_task_classification = {
     .name = "classification",
     .loss = "cross_entropy",
-    .measure = "accuracy",
-    .title = "Accuracy",
+    .measure = CNN_WORDS("accuracy"),
+    .title = CNN_WORDS("Accuracy"),
     .find_target = find_target,
     .match = match,
     .open = cnn_metrics_new,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/allocate.h"
+#include "util/words.h"
 
 static bool is_measured(const struct cnn_node *node)
 {
@@ -174,6 +175,7 @@ static void tell_blown_up(struct cnn_health *health, double loss,
 void cnn_health_tell(struct cnn_health *health, double loss,
                      void (*tell)(void *context, const char *text), void *context)
 {
+    cnn_say_plainly(true);
     tell_blown_up(health, loss, tell, context);
     for (enum cnn_health_kind kind = 0; kind < CNN_HEALTH_KINDS; kind++)
         for (size_t i = 0; i < health->count; i++) {
@@ -186,4 +188,5 @@ void cnn_health_tell(struct cnn_health *health, double loss,
             }
             cnn_text_free(&text);
         }
+    cnn_say_plainly(false);
 }
