@@ -120,5 +120,12 @@ check_page eval.html 5
 check_page gallery/index.html 3
 make trained visualize run own.bmp -o trained
 check_page trained/index.html 5
+make korean visualize other.bmp -o korean --kind all --lang ko
+check_page korean/index.html 15
+make korean_eval eval run --report korean.html --gallery korean_gallery --lang ko
+check_page korean.html 5
+check_page korean_gallery/index.html 3
+make korean_report report run again -o korean_compare.html --lang ko
+check_page korean_compare.html 0
 
 summary

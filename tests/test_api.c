@@ -141,6 +141,9 @@ static void test_words_and_settings(void **state)
     assert_string_equal(cnn_program(), "build/cnn");
     cnn_set_program(NULL);
     assert_string_equal(cnn_program(), "cnn");
+    REFUSED(cnn_set_language, "fr");
+    assert_int_equal(cnn_set_language("ko", NULL), CNN_OK);
+    assert_int_equal(cnn_set_language(NULL, NULL), CNN_OK);
     cnn_set_threads(INT_MAX);
     assert_true(cnn_threads() > 0);
     cnn_set_threads(INT_MIN);
