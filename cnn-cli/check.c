@@ -16,7 +16,7 @@ static void print_finding(const cnn_finding *finding)
            cnn_style(stdout, CNN_STYLE_PLAIN), finding->about);
     cnn_print_text(stdout, finding->text, 0, false);
     printf("\n");
-    if (finding->hint != NULL)
+    if (finding->hint)
         printf("                    hint: %s\n", cnn_show_text(finding->hint).text);
 }
 

@@ -106,7 +106,7 @@ static void add_layer(struct cnn_table *table, const struct settings *settings,
     double ms = layer->forward_ms + layer->backward_ms;
 
     cnn_table_add(table, "%s", layer->name);
-    if (layer->joined != NULL) {
+    if (layer->joined) {
         cnn_table_add(table, "in %s", layer->joined);
         for (int i = 0; i < 4; i++)
             cnn_table_add(table, "%s", "");
@@ -133,9 +133,9 @@ static cnn_status print_layers(const struct settings *settings, const cnn_bench_
 
     for (size_t i = 0; i < result->layers; i++)
         total += result->layer[i].forward_ms + result->layer[i].backward_ms;
-    for (size_t i = 0; i < result->layers && table != NULL; i++)
+    for (size_t i = 0; i < result->layers && table; i++)
         add_layer(table, settings, &result->layer[i], total);
-    if (table != NULL)
+    if (table)
         printed = cnn_table_print(table, stdout);
     cnn_table_free(table);
     return printed ? CNN_OK : cnn_command_out_of_memory();

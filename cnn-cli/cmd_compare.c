@@ -75,7 +75,7 @@ static bool print_table(const cnn_comparison *c)
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     bool printed;
 
-    if (table == NULL)
+    if (!table)
         return false;
     cnn_table_add(table, "A right");
     cnn_table_add(table, "%s", cnn_show_integer(c->both_right).text);

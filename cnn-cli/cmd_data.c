@@ -145,7 +145,7 @@ static bool print_table(const struct cnn_column *columns, size_t count,
     struct cnn_table *table = cnn_table_new(columns, count);
     bool printed;
 
-    if (table == NULL)
+    if (!table)
         return false;
     fill(table, survey);
     printf("\n");
@@ -217,13 +217,13 @@ static void fill_classes(struct cnn_table *table, const cnn_survey *survey)
 {
     struct shown_class *classes = calloc(survey->classes, sizeof *classes);
 
-    if (classes == NULL)
+    if (!classes)
         cnn_table_fail(table);
-    for (size_t i = 0; i < survey->classes && classes != NULL; i++)
+    for (size_t i = 0; i < survey->classes && classes; i++)
         classes[i] = (struct shown_class){i, survey->splits[0].class_images[i]};
-    if (classes != NULL && survey->classes > CLASSES_MAX)
+    if (classes && survey->classes > CLASSES_MAX)
         qsort(classes, survey->classes, sizeof *classes, compare_classes);
-    for (size_t i = 0; i < survey->classes && classes != NULL; i++) {
+    for (size_t i = 0; i < survey->classes && classes; i++) {
         if (survey->classes > CLASSES_MAX && i == CLASSES_EACH) {
             i = survey->classes - CLASSES_EACH;
             cnn_table_note(table, "%zu classes in between", i - CLASSES_EACH);
@@ -325,7 +325,7 @@ static bool print_channels(const cnn_survey *survey)
 
 static void print_image(const cnn_survey *survey, const cnn_survey_image *image, bool class)
 {
-    if (image->path != NULL)
+    if (image->path)
         cnn_print_text(stdout, image->path, 0, false);
     else
         printf("%s image %zu", image->split, image->image);
@@ -344,7 +344,7 @@ static void print_pairs(const cnn_survey *survey, const char *title, const cnn_s
         return;
     printf("\n%s\n", title);
     for (size_t i = 0; i < count; i++) {
-        bool class = pairs[i].first.label != pairs[i].second.label || pairs[i].first.path == NULL;
+        bool class = pairs[i].first.label != pairs[i].second.label || !pairs[i].first.path;
 
         printf("  ");
         print_image(survey, &pairs[i].first, class);

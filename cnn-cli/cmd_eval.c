@@ -181,7 +181,7 @@ static bool print_classes(const cnn_model *model, const cnn_evaluation *result)
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     bool printed;
 
-    if (table == NULL)
+    if (!table)
         return false;
     for (size_t i = 0; i < result->classes; i++) {
         const cnn_class_score *score = &result->per_class[i];
@@ -231,7 +231,7 @@ static bool print_matrix(const cnn_model *model, const cnn_evaluation *result)
         columns[j + 1] = (struct cnn_column){titles[j], true};
     }
     table = cnn_table_new(columns, result->classes + 1);
-    if (table == NULL)
+    if (!table)
         return false;
     for (size_t i = 0; i < result->classes; i++)
         add_matrix_row(table, model, result, i);
@@ -274,7 +274,7 @@ static bool print_pairs(const cnn_model *model, const cnn_evaluation *result)
     if (count == 0)
         return true;
     table = cnn_table_new(columns, sizeof columns / sizeof *columns);
-    if (table == NULL)
+    if (!table)
         return false;
     for (size_t k = 0; k < count; k++) {
         cnn_table_add(table, "%s", cnn_model_class(model, pairs[k]->truth));
@@ -294,11 +294,11 @@ static cnn_status print_human(const cnn_model *model, const cnn_evaluation *resu
     if (!print_classes(model, result) ||
         !(result->classes <= MATRIX_MAX ? print_matrix(model, result) : print_pairs(model, result)))
         return cnn_command_out_of_memory();
-    if (settings->report != NULL || settings->gallery != NULL)
+    if (settings->report || settings->gallery)
         printf("\n");
-    if (settings->report != NULL)
+    if (settings->report)
         printf("report: %s\n", cnn_show_text(settings->report).text);
-    if (settings->gallery != NULL)
+    if (settings->gallery)
         printf("gallery: %s/index.html\n", cnn_show_text(settings->gallery).text);
     return CNN_OK;
 }

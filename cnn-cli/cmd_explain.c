@@ -77,10 +77,10 @@ static bool read_place(const char *text, char *name, size_t size, struct place *
                        size_t *numbers)
 {
     const char *colon = strrchr(text, ':');
-    const char *rest = colon != NULL ? colon + 1 : NULL;
+    const char *rest = colon ? colon + 1 : NULL;
     char end = ',';
 
-    if (colon == NULL || colon == text || (size_t)(colon - text) >= size)
+    if (!colon || colon == text || (size_t)(colon - text) >= size)
         return false;
     memcpy(name, text, (size_t)(colon - text));
     name[colon - text] = '\0';
@@ -196,7 +196,7 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
     struct place *places = calloc(count, sizeof *places);
     float *image = calloc(shape.c * shape.h * shape.w, sizeof *image);
     cnn_data_image *stored = NULL;
-    cnn_status status = places != NULL && image != NULL ? CNN_OK : cnn_command_out_of_memory();
+    cnn_status status = places && image ? CNN_OK : cnn_command_out_of_memory();
 
     for (size_t i = 0; i < count && status == CNN_OK; i++)
         status = find_place(model, settings->at.items[i], &places[i], diag);
@@ -211,7 +211,7 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
             .row = at[1],
             .column = at[2],
             .has_input_channel = input_channel != NULL,
-            .input_channel = input_channel != NULL ? *input_channel : 0,
+            .input_channel = input_channel ? *input_channel : 0,
         };
 
         status = cnn_explain(model, image, &what, &places[i].explanation, diag);
@@ -220,7 +220,7 @@ static cnn_status explain(cnn_model *model, const struct settings *settings, con
         print_places(places, count);
         status = check_numbers(settings, places);
     }
-    for (size_t i = 0; places != NULL && i < count; i++)
+    for (size_t i = 0; places && i < count; i++)
         cnn_explanation_free(places[i].explanation);
     cnn_data_image_free(stored);
     free(places);
@@ -257,13 +257,13 @@ static cnn_status explain_gradient(cnn_model *model, const struct settings *sett
     cnn_gradient_options what = {.label = settings->label,
                                  .places = (const char *const *)settings->at.items,
                                  .place_count = settings->at.count};
-    cnn_status status = image != NULL ? CNN_OK : cnn_command_out_of_memory();
+    cnn_status status = image ? CNN_OK : cnn_command_out_of_memory();
 
     if (status == CNN_OK)
         status = cnn_inputs_load(model, input, image, &stored, diag);
-    if (what.label == NULL && stored != NULL)
+    if (!what.label && stored)
         what.label = stored->class_name;
-    if (status == CNN_OK && what.label == NULL) {
+    if (status == CNN_OK && !what.label) {
         cnn_print_error("what is the true class of %s? Say it with --label", input);
         status = CNN_INVALID;
     }
@@ -281,9 +281,9 @@ static cnn_status explain_gradient(cnn_model *model, const struct settings *sett
 
 static cnn_status check_together(const struct settings *settings)
 {
-    if (settings->gradient && settings->channel != NULL)
+    if (settings->gradient && settings->channel)
         cnn_print_error("--channel does not go with --gradient");
-    else if (!settings->gradient && settings->label != NULL)
+    else if (!settings->gradient && settings->label)
         cnn_print_error("--label goes with --gradient");
     else
         return CNN_OK;
@@ -294,7 +294,7 @@ static cnn_status read_channel(const char *text, size_t *out)
 {
     char end;
 
-    if (text == NULL || (read_index(&text, out, &end) && end == '\0'))
+    if (!text || (read_index(&text, out, &end) && end == '\0'))
         return CNN_OK;
     cnn_print_error("--channel: '%s' is not the number of an input channel", text);
     return CNN_INVALID;
@@ -326,8 +326,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     if (status == CNN_OK && settings->gradient)
         status = explain_gradient(model, settings, input, diag);
     else if (status == CNN_OK)
-        status = explain(model, settings, input, settings->channel != NULL ? &input_channel : NULL,
-                         diag);
+        status = explain(model, settings, input, settings->channel ? &input_channel : NULL, diag);
     cnn_model_free(model);
     return status;
 }

@@ -127,17 +127,17 @@ static cnn_status choose_path(const struct settings *settings, const char *opera
 {
     const char *name = cnn_model_name(model), *source = cnn_model_source(model), *dot = NULL;
 
-    if (settings->output != NULL && format->directory)
+    if (settings->output && format->directory)
         return CNN_OK;
-    if (settings->output != NULL)
+    if (settings->output)
         return cnn_output_check(settings->output, format->output, NULL, diag);
-    if (settings->name != NULL) {
+    if (settings->name) {
         name = settings->name;
-    } else if (operand != NULL && strcmp(operand, source) == 0) {
-        name = strrchr(operand, '/') != NULL ? strrchr(operand, '/') + 1 : operand;
+    } else if (operand && strcmp(operand, source) == 0) {
+        name = strrchr(operand, '/') ? strrchr(operand, '/') + 1 : operand;
         dot = strrchr(name, '.');
     }
-    snprintf(path, 160, "%.*s%s", dot != NULL && dot - name < 100 ? (int)(dot - name) : 100, name,
+    snprintf(path, 160, "%.*s%s", dot && dot - name < 100 ? (int)(dot - name) : 100, name,
              format->ending);
     return format->directory ? CNN_OK : cnn_output_check(path, format->output, "-o", diag);
 }
@@ -150,13 +150,13 @@ static cnn_status read_bytes(const char *option, const char *text, size_t *bytes
     unsigned shift = 0;
 
     *bytes = 0;
-    if (text == NULL)
+    if (!text)
         return CNN_OK;
     if (*text >= '0' && *text <= '9')
         number = strtoull(text, &end, 10);
-    if (end != NULL && (*end == 'K' || *end == 'k' || *end == 'M' || *end == 'm'))
+    if (end && (*end == 'K' || *end == 'k' || *end == 'M' || *end == 'm'))
         shift = *end == 'K' || *end == 'k' ? 10 : 20, end++;
-    if (end == NULL || *end != '\0' || number == 0 || number > SIZE_MAX >> 20) {
+    if (!end || *end != '\0' || number == 0 || number > SIZE_MAX >> 20) {
         cnn_print_error("%s wants a number of bytes, as 65536, 64K or 1M; found '%s'", option,
                         cnn_show_text(text).text);
         return CNN_INVALID;
@@ -176,8 +176,8 @@ static cnn_status read_limits(const struct settings *settings, cnn_export_option
 
 static cnn_status read_layout(const char *layout, bool *arduino)
 {
-    *arduino = layout != NULL && strcmp(layout, "arduino") == 0;
-    if (layout == NULL || *arduino || strcmp(layout, "plain") == 0)
+    *arduino = layout && strcmp(layout, "arduino") == 0;
+    if (!layout || *arduino || strcmp(layout, "plain") == 0)
         return CNN_OK;
     cnn_print_error("--layout: there is no layout '%s'; there are plain and arduino", layout);
     return CNN_INVALID;
@@ -186,9 +186,8 @@ static cnn_status read_layout(const char *layout, bool *arduino)
 /* Options that are only for a format that writes a directory. */
 static cnn_status check_format(const struct settings *settings, const cnn_export_format *format)
 {
-    if (format->directory ||
-        (settings->ram == NULL && settings->flash == NULL && settings->layout == NULL &&
-         settings->data == NULL && settings->images == 0 && !settings->unmeasured))
+    if (format->directory || (!settings->ram && !settings->flash && !settings->layout &&
+                              !settings->data && settings->images == 0 && !settings->unmeasured))
         return CNN_OK;
     cnn_print_error("--max-ram, --max-flash, --layout, --data, --images and --no-eval are for "
                     "--format c");
@@ -212,7 +211,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
     const char *operand = operand_count > 0 ? operands[0] : NULL;
     cnn_model *model = NULL;
     char own_path[160];
-    const char *path = settings->output != NULL ? settings->output : own_path;
+    const char *path = settings->output ? settings->output : own_path;
     cnn_status status = cnn_export_find(settings->format, &format, diag);
 
     if (status == CNN_OK)

@@ -48,7 +48,7 @@ static bool section_is_group(const cnn_section_info *section)
 
 static const char *default_shown(const cnn_key_info *key)
 {
-    if (key->default_text == NULL)
+    if (!key->default_text)
         return "required";
     return key->default_text[0] == '\0' ? "-" : key->default_text;
 }
@@ -92,7 +92,7 @@ static void print_key(const cnn_key_info *key)
 {
     printf("\n  %s%s%s: %s", cnn_style(stdout, CNN_STYLE_BOLD), key->name,
            cnn_style(stdout, CNN_STYLE_PLAIN), key->type);
-    if (key->default_text == NULL)
+    if (!key->default_text)
         printf(" (required)");
     else if (key->default_text[0] != '\0')
         printf(" (default: %s)", key->default_text);
@@ -180,15 +180,15 @@ static cnn_status unknown_topic(const char *topic)
     const char **words;
     const char *nearest;
 
-    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+    for (size_t i = 0; cnn_commands[i]; i++)
         room++;
     for (size_t i = 0; i < sections; i++)
         room += 2 + cnn_reference_section(i).keys;
     words = calloc(room + TOPIC_WORDS, sizeof *words);
 
-    if (words == NULL)
+    if (!words)
         return cnn_command_out_of_memory();
-    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+    for (size_t i = 0; cnn_commands[i]; i++)
         words[count++] = cnn_commands[i]->name;
     for (size_t i = 0; i < sections; i++) {
         words[count++] = cnn_reference_section(i).name;
@@ -198,7 +198,7 @@ static cnn_status unknown_topic(const char *topic)
     }
     count += cnn_topic_words(words + count, TOPIC_WORDS);
     nearest = cnn_options_nearest(topic, words, count);
-    if (nearest != NULL)
+    if (nearest)
         cnn_print_error("no help for '%s'; did you mean '%s'?", topic, nearest);
     else
         cnn_print_error("no help for '%s'; '%s help' lists the commands, '%s help layers' the "
@@ -238,8 +238,8 @@ static void print_man_keys(void)
 
             printf(".It Ic %s No \"", key.name);
             print_roff(key.type);
-            if (key.default_text == NULL || key.default_text[0] != '\0') {
-                printf("; %s", key.default_text == NULL ? "" : "default ");
+            if (!key.default_text || key.default_text[0] != '\0') {
+                printf("; %s", !key.default_text ? "" : "default ");
                 print_roff(default_shown(&key));
             }
             printf("\\&\"\n\\&");
@@ -261,9 +261,9 @@ static bool print_keys_of_value(const char *word)
 
         for (size_t k = 0; k < section.keys; k++) {
             cnn_key_info key = cnn_reference_key(i, k);
-            const char *at = strstr(key.type, " | ") != NULL ? strstr(key.type, word) : NULL;
+            const char *at = strstr(key.type, " | ") ? strstr(key.type, word) : NULL;
 
-            if (at == NULL || (at != key.type && at[-1] != ' ') ||
+            if (!at || (at != key.type && at[-1] != ' ') ||
                 (at[length] != ' ' && at[length] != '\0'))
                 continue;
             if (printed++ > 0)
@@ -291,7 +291,7 @@ static bool print_word(const char *word)
     if (found || print_keys_of_value(word))
         return true;
     own = cnn_reference_word(word);
-    return own != NULL && (print_topic(own) || print_keys(own));
+    return own && (print_topic(own) || print_keys(own));
 }
 
 static void print_manual(const struct cnn_command *command)
@@ -299,10 +299,10 @@ static void print_manual(const struct cnn_command *command)
     const char *program = cnn_program(), *slash = strrchr(program, '/');
     char page[1024];
 
-    snprintf(page, sizeof page, "%.*sman/cnn-%s.1", slash != NULL ? (int)(slash - program) + 1 : 0,
-             program, command->name);
+    snprintf(page, sizeof page, "%.*sman/cnn-%s.1", slash ? (int)(slash - program) + 1 : 0, program,
+             command->name);
     /* beside a program that was built, and not installed */
-    if (slash != NULL && access(page, R_OK) == 0)
+    if (slash && access(page, R_OK) == 0)
         printf("\nmanual: man -l %s (without man: mandoc -a %s)\n", page, page);
     else
         printf("\nmanual: man cnn-%s\n", command->name);
@@ -331,13 +331,13 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         print_man_keys();
         return CNN_OK;
     }
-    if (settings->completion != NULL)
+    if (settings->completion)
         return cnn_print_completion(settings->completion);
     if (operand_count == 0) {
         cnn_print_overview(stdout);
         return CNN_OK;
     }
-    if (operand_count == 1 && cnn_command_find(operands[0]) != NULL) {
+    if (operand_count == 1 && cnn_command_find(operands[0])) {
         print_command(cnn_command_find(operands[0]));
         return CNN_OK;
     }

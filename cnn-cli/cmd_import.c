@@ -92,7 +92,7 @@ static cnn_status read_shape(const char *word, cnn_shape *out)
     size_t sizes[3];
     const char *at = word;
 
-    for (size_t i = 0; word != NULL && i < 3; i++) {
+    for (size_t i = 0; word && i < 3; i++) {
         char *end;
         unsigned long value = strtoul(at, &end, 10);
         if (*at < '0' || *at > '9' || value == 0 || value > 65536 || *end != (i < 2 ? 'x' : '\0'))
@@ -100,7 +100,7 @@ static cnn_status read_shape(const char *word, cnn_shape *out)
         sizes[i] = value;
         at = end + 1;
     }
-    if (word != NULL)
+    if (word)
         *out = (cnn_shape){3, sizes[0], sizes[1], sizes[2]};
     return CNN_OK;
 }
@@ -128,7 +128,7 @@ static cnn_status fail_normalize(const char *word)
     const char *near = cnn_options_nearest(word, words, 2);
 
     wrong("--normalize", word, "0.5,0.5,0.5/0.2,0.2,0.2 or imagenet");
-    if (near != NULL)
+    if (near)
         cnn_print_hint("did you mean '%s'?", near);
     return CNN_INVALID;
 }
@@ -140,12 +140,12 @@ struct normalization {
 static cnn_status read_normalize(const char *word, struct normalization *numbers,
                                  cnn_import_options *out)
 {
-    const char *at = word == NULL                    ? ""
+    const char *at = !word                           ? ""
                      : strcmp(word, "imagenet") == 0 ? "0.485,0.456,0.406/0.229,0.224,0.225"
                                                      : word;
     size_t means, deviations;
 
-    if (word == NULL)
+    if (!word)
         return CNN_OK;
     if (strcmp(word, "none") == 0) {
         out->normalize = true;
@@ -164,13 +164,13 @@ static cnn_status read_normalize(const char *word, struct normalization *numbers
 static cnn_status read_word(const char *option, const char *word, const char *const *words,
                             int *out)
 {
-    for (int i = 0; word != NULL && i < 2; i++) {
+    for (int i = 0; word && i < 2; i++) {
         if (strcmp(word, words[i]) == 0) {
             *out = i;
             return CNN_OK;
         }
     }
-    return word != NULL ? wrong(option, word, words[0]) : CNN_OK;
+    return word ? wrong(option, word, words[0]) : CNN_OK;
 }
 
 static cnn_status read_words(const struct settings *settings, cnn_import_options *out)
@@ -209,12 +209,12 @@ static cnn_status split_names(const char *path, struct names *names)
     for (const char *c = names->text; *c != '\0'; c++)
         lines += *c == '\n';
     names->items = calloc(lines, sizeof *names->items);
-    if (names->items == NULL)
+    if (!names->items)
         return cnn_command_out_of_memory();
-    for (char *line = names->text; line != NULL && *line != '\0';) {
-        char *end = strchr(line, '\n'), *next = end != NULL ? end + 1 : NULL;
+    for (char *line = names->text; line && *line != '\0';) {
+        char *end = strchr(line, '\n'), *next = end ? end + 1 : NULL;
         number++;
-        if (end != NULL)
+        if (end)
             *end = '\0';
         line[strcspn(line, "\r")] = '\0';
         if (line[strspn(line, " \t")] == '\0')
@@ -251,19 +251,19 @@ static FILE *open_list(const char *path)
 static cnn_status read_names(const char *path, struct names *names)
 {
     enum { MOST = 1 << 22 };
-    FILE *file = path != NULL ? open_list(path) : NULL;
+    FILE *file = path ? open_list(path) : NULL;
     size_t size;
     int error;
 
-    if (path == NULL)
+    if (!path)
         return CNN_OK;
-    if (file == NULL)
+    if (!file)
         return fail_unread(path, errno);
     names->text = calloc(MOST + 1, 1);
-    size = names->text != NULL ? fread(names->text, 1, MOST, file) : 0;
+    size = names->text ? fread(names->text, 1, MOST, file) : 0;
     error = ferror(file) != 0 ? errno : 0;
     fclose(file);
-    if (names->text == NULL)
+    if (!names->text)
         return cnn_command_out_of_memory();
     if (error != 0)
         return fail_unread(path, error);
@@ -364,8 +364,7 @@ static void print_human(const char *path, const cnn_model *model, const cnn_impo
 static cnn_status spare_inputs(const struct settings *settings, char *const *files, size_t count,
                                const char *output)
 {
-    cnn_status status =
-        settings->as != NULL ? cnn_inputs_spare(output, settings->as, "-o") : CNN_OK;
+    cnn_status status = settings->as ? cnn_inputs_spare(output, settings->as, "-o") : CNN_OK;
 
     for (size_t i = 0; status == CNN_OK && i < count; i++)
         status = cnn_inputs_spare(output, files[i], "-o");
@@ -397,14 +396,14 @@ static cnn_status import(const struct settings *settings, char *const *files, si
     import_options.classes = names.items;
     import_options.class_count = names.count;
     import_options.classes_file = settings->classes;
-    if (status == CNN_OK && output != NULL)
+    if (status == CNN_OK && output)
         status = spare_inputs(settings, files, count, output);
-    if (status == CNN_OK && output != NULL)
+    if (status == CNN_OK && output)
         status = cnn_output_check(output, CNN_OUTPUT_CHECKPOINT, NULL, diag);
     if (status == CNN_OK)
         status =
             cnn_import((const char *const *)files, count, &import_options, &model, &info, diag);
-    if (status == CNN_OK && output == NULL) {
+    if (status == CNN_OK && !output) {
         snprintf(own_path, sizeof own_path, "%s.safetensors", cnn_model_name(model));
         output = own_path;
         status = spare_inputs(settings, files, count, output);

@@ -84,7 +84,7 @@ static void print_written(const cnn_init_options *init)
     const struct cnn_shown_text directory = cnn_show_text(init->directory);
 
     printf("written    %s/config.yaml, %s/README.md", directory.text, directory.text);
-    if (init->from != NULL)
+    if (init->from)
         printf(", %s/backbone.safetensors", directory.text);
     putchar('\n');
 }
@@ -99,15 +99,14 @@ static cnn_status begin(const cnn_init_options *init, cnn_diag *diag)
     if (status != CNN_OK)
         return status;
     config = cnn_path_join(init->directory, "config.yaml");
-    if (config == NULL)
+    if (!config)
         return cnn_command_out_of_memory();
     print_data(&result);
     status = print_network(&result, config, diag);
     word = cnn_shell_word(config);
     if (status == CNN_OK) {
         print_written(init);
-        printf("next       %s train %s\n", cnn_program(),
-               cnn_show_text(word != NULL ? word : config).text);
+        printf("next       %s train %s\n", cnn_program(), cnn_show_text(word ? word : config).text);
     }
     cnn_free(word);
     free(config);
@@ -123,18 +122,18 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
                                    .from = settings->from,
                                    .as = settings->as};
 
-    if (operand_count > 1 && settings->data != NULL) {
+    if (operand_count > 1 && settings->data) {
         cnn_print_error("the images are given twice: %s, and --data %s", operands[1],
                         settings->data);
         return CNN_INVALID;
     }
-    if (init.data_path == NULL) {
+    if (!init.data_path) {
         cnn_print_error("the images are not given: a FOLDER, which holds <class>/<images>");
         cnn_print_hint("the new directory first, then the folder: %s init my-project FOLDER",
                        cnn_program());
         return CNN_INVALID;
     }
-    if (init.as != NULL && init.from == NULL) {
+    if (init.as && !init.from) {
         cnn_print_error("--as says what network the weights of --from are of: give --from, too");
         return CNN_INVALID;
     }

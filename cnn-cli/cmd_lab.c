@@ -25,9 +25,9 @@ static const struct cnn_option options[] = {
 static const char *digits(char *path, size_t size)
 {
     const char *shipped = cnn_default_model();
-    const char *slash = shipped != NULL ? strrchr(shipped, '/') : NULL;
+    const char *slash = shipped ? strrchr(shipped, '/') : NULL;
 
-    if (slash == NULL)
+    if (!slash)
         return NULL;
     snprintf(path, size, "%.*s/lenet5.safetensors", (int)(slash - shipped), shipped);
     cnn_print_note("no MODEL was given; using %s", path);
@@ -38,11 +38,11 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
 {
     const struct settings *settings = data;
     const cnn_open_options open = {.untrained = true};
-    const char *path = settings->output != NULL ? settings->output : "lab.html";
+    const char *path = settings->output ? settings->output : "lab.html";
     char shipped[4096];
     cnn_model *model = NULL;
     cnn_status status =
-        cnn_output_check(path, CNN_OUTPUT_PAGE, settings->output != NULL ? NULL : "-o", diag);
+        cnn_output_check(path, CNN_OUTPUT_PAGE, settings->output ? NULL : "-o", diag);
 
     if (status == CNN_OK)
         status = cnn_command_speak(settings->lang, diag);

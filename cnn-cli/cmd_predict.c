@@ -71,7 +71,7 @@ static void print_json(const struct prediction *p, const char *label)
 {
     cnn_json_open(NULL, '{');
     cnn_json_text("input", label);
-    if (p->truth != NULL)
+    if (p->truth)
         cnn_json_text("truth", p->truth);
     cnn_json_open("predictions", '[');
     for (size_t k = 0; k < p->top; k++) {
@@ -110,7 +110,7 @@ static void print_human(const struct prediction *p, const char *label)
     fputs(cnn_style(stdout, CNN_STYLE_BOLD), stdout);
     cnn_print_text(stdout, label, 0, false);
     fputs(cnn_style(stdout, CNN_STYLE_PLAIN), stdout);
-    if (p->truth != NULL) {
+    if (p->truth) {
         fputs(" is of class ", stdout);
         cnn_print_text(stdout, p->truth, 0, false);
     }
@@ -134,7 +134,7 @@ static bool keep_output(struct prediction *p, const float *output)
                           ? realloc(p->kept, capacity * p->outputs * sizeof *kept)
                           : NULL;
 
-        if (kept == NULL)
+        if (!kept)
             return false;
         p->kept = kept;
         p->kept_capacity = capacity;
@@ -150,7 +150,7 @@ static cnn_status show(struct prediction *p, const char *label, const float *ima
 {
     size_t written; /* always top: there are as many outputs */
 
-    if (p->settings->save_output != NULL && !keep_output(p, output))
+    if (p->settings->save_output && !keep_output(p, output))
         return cnn_command_out_of_memory();
     if (cnn_model_check_answer(p->model, label, image, output, p->diag) != CNN_OK) {
         cnn_print_messages(p->diag);
@@ -177,7 +177,7 @@ static cnn_status predict_batch(struct prediction *p, const char *path, const fl
     if (status != CNN_OK)
         return status;
     label = malloc(strlen(path) + 32);
-    if (label == NULL)
+    if (!label)
         return cnn_command_out_of_memory();
     for (size_t i = 0; i < count && status == CNN_OK; i++) {
         strcpy(label, path);
@@ -211,7 +211,7 @@ static cnn_status predict_one(struct prediction *p, const char *path)
     cnn_data_image *stored = NULL;
     cnn_status status = cnn_inputs_load(p->model, path, p->image, &stored, p->diag);
 
-    p->truth = stored != NULL ? stored->class_name : NULL;
+    p->truth = stored ? stored->class_name : NULL;
     if (status == CNN_OK)
         status = predict_batch(p, path, p->image, 1, 0, true);
     p->truth = NULL;
@@ -242,7 +242,7 @@ static cnn_status open_runner(struct prediction *p, size_t pictures)
         p->batch = room > 0 ? room : 1;
     for (size_t i = 0; i < p->batch; i++) {
         p->messages[i] = cnn_diag_new();
-        if (p->messages[i] == NULL)
+        if (!p->messages[i])
             return cnn_command_out_of_memory();
     }
     runner.batch = p->batch;
@@ -283,7 +283,7 @@ static cnn_status agree(const struct cnn_inputs *inputs, cnn_diag *diag)
     for (size_t i = 0; i < inputs->count; i++)
         size += strlen(inputs->paths[i]) + 1;
     text = end = malloc(size);
-    if (text == NULL)
+    if (!text)
         return cnn_command_out_of_memory();
     for (size_t i = 0; i < inputs->count; i++)
         end += sprintf(end, "%s\n", inputs->paths[i]);
@@ -302,7 +302,7 @@ static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
         cnn_status status = CNN_OK;
 
         count = 1;
-        if (pictures > 0 && p->runner == NULL)
+        if (pictures > 0 && !p->runner)
             status = open_runner(p, inputs->count - i);
         if (pictures > 0)
             count = pictures < p->batch ? pictures : p->batch;
@@ -314,7 +314,7 @@ static void predict_all(struct prediction *p, const struct cnn_inputs *inputs)
         p->failed = p->failed || status != CNN_OK;
         if (status != CNN_OK)
             p->broken = status;
-        if (pictures > 0 && (p->runner == NULL || (status != CNN_OK && cnn_ranks() != NULL)))
+        if (pictures > 0 && (!p->runner || (status != CNN_OK && cnn_ranks())))
             return;
     }
 }
@@ -369,7 +369,7 @@ static bool prediction_init(struct prediction *p, const struct settings *setting
 
         p->label_width = width > p->label_width ? width : p->label_width;
     }
-    return p->image != NULL && p->raw != NULL && p->probabilities != NULL && p->best != NULL;
+    return p->image && p->raw && p->probabilities && p->best;
 }
 
 static void prediction_free(struct prediction *p)
@@ -410,7 +410,7 @@ static cnn_status predict(cnn_model *model, const struct settings *settings, cnn
     p.failed = inputs->failed;
     note_pixels(model, inputs);
     predict_all(&p, inputs);
-    if (settings->save_output != NULL && p.kept_count > 0 && cnn_cluster_rank(cnn_ranks()) == 0)
+    if (settings->save_output && p.kept_count > 0 && cnn_cluster_rank(cnn_ranks()) == 0)
         save_outputs(&p);
     status = p.failed || p.unanswered ? CNN_FAILED : CNN_OK;
     if (cnn_cluster_rank(cnn_ranks()) > 0) {
@@ -436,7 +436,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = cnn_tta_find(settings->tta, &tta, diag);
     if (status == CNN_OK)
         status = cnn_command_prepare(settings->threads, diag);
-    if (status == CNN_OK && settings->save_output != NULL)
+    if (status == CNN_OK && settings->save_output)
         status = cnn_output_check(settings->save_output, CNN_OUTPUT_ARRAY, NULL, diag);
     if (status == CNN_OK)
         status = cnn_command_open(at < operand_count ? operands[at] : NULL, &open, &model, diag);
@@ -444,9 +444,9 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         if (i != at && !cnn_inputs_add(&inputs, operands[i]))
             inputs.failed = true;
     }
-    for (size_t i = 0; status == CNN_OK && settings->save_output != NULL && i < inputs.count; i++)
+    for (size_t i = 0; status == CNN_OK && settings->save_output && i < inputs.count; i++)
         status = cnn_inputs_spare(settings->save_output, inputs.paths[i], "--save-output");
-    if (status == CNN_OK && settings->save_output == NULL && !gives_classes(model))
+    if (status == CNN_OK && !settings->save_output && !gives_classes(model))
         status = refuse_maps(model);
     if (status == CNN_OK)
         status = agree(&inputs, diag);

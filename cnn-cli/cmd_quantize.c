@@ -141,11 +141,11 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         status = cnn_command_open(operand_count > 0 ? operands[0] : NULL, &open, &models[0], diag);
     if (status == CNN_OK) {
         snprintf(own_path, sizeof own_path, "%s-int8.safetensors", cnn_model_name(models[0]));
-        if (result.path == NULL)
+        if (!result.path)
             result.path = own_path;
         result.bytes[0] = file_bytes(cnn_model_source(models[0]));
-        status = cnn_output_check(result.path, CNN_OUTPUT_INT8,
-                                  settings->output != NULL ? NULL : "-o", diag);
+        status =
+            cnn_output_check(result.path, CNN_OUTPUT_INT8, settings->output ? NULL : "-o", diag);
     }
     if (status == CNN_OK)
         status = quantize(models[0], settings, stop, &models[1], diag);

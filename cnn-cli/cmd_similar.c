@@ -64,7 +64,7 @@ static void print_json(const char *input, const cnn_similar *similar)
 
         cnn_json_open(NULL, '{');
         cnn_json_text("image", image->name);
-        if (image->class_name != NULL)
+        if (image->class_name)
             cnn_json_text("class", image->class_name);
         cnn_json_real("similarity", image->similarity);
         cnn_json_close();
@@ -90,8 +90,8 @@ static void print_human(const char *input, const cnn_similar *similar)
         const cnn_similar_image *image = &similar->images[i];
 
         printf("  %.3f  ", image->similarity);
-        cnn_print_text(stdout, image->name, image->class_name != NULL ? width : 0, false);
-        if (image->class_name != NULL) {
+        cnn_print_text(stdout, image->name, image->class_name ? width : 0, false);
+        if (image->class_name) {
             printf("  ");
             cnn_print_text(stdout, image->class_name, 0, false);
         }
@@ -102,7 +102,7 @@ static void print_human(const char *input, const cnn_similar *similar)
 /* The pictures in the folder of --data; none where it is something else, a data set's. */
 static cnn_status list_pictures(const struct settings *settings, struct cnn_inputs *inputs)
 {
-    if (settings->data == NULL || settings->split != NULL || !cnn_inputs_hold(settings->data))
+    if (!settings->data || settings->split || !cnn_inputs_hold(settings->data))
         return CNN_OK;
     return cnn_inputs_add(inputs, settings->data) ? CNN_OK : CNN_FAILED;
 }
@@ -127,7 +127,7 @@ static cnn_status search(const cnn_model *model, const struct settings *settings
         .context = &what,
         .stop = cnn_command_catch_signals("\n"),
     };
-    cnn_status status = image != NULL ? CNN_OK : cnn_command_out_of_memory();
+    cnn_status status = image ? CNN_OK : cnn_command_out_of_memory();
 
     if (status == CNN_OK)
         status = cnn_inputs_load(model, input, image, &stored, diag);

@@ -41,7 +41,7 @@ static cnn_layer_info *read_layers(const cnn_model *model, struct totals *totals
 {
     size_t count = cnn_model_layers(model);
     cnn_layer_info *layers = calloc(count + 1, sizeof *layers);
-    cnn_status status = layers != NULL ? CNN_OK : cnn_command_out_of_memory();
+    cnn_status status = layers ? CNN_OK : cnn_command_out_of_memory();
 
     *totals = (struct totals){0, 0, 0};
     for (size_t i = 0; i < count && status == CNN_OK; i++) {
@@ -98,7 +98,7 @@ static bool follows(const cnn_layer_info *layers, size_t i)
 static void add_note(struct cnn_table *table, const cnn_layer_info *layers, size_t i, bool explain)
 {
     const cnn_layer_info *layer = &layers[i];
-    const char *explanation = explain && layer->explanation != NULL ? layer->explanation : "";
+    const char *explanation = explain && layer->explanation ? layer->explanation : "";
     bool from = !follows(layers, i) && layer->input_count > 0;
     size_t size = sizeof "from ";
     char *text;
@@ -108,14 +108,14 @@ static void add_note(struct cnn_table *table, const cnn_layer_info *layers, size
     for (size_t k = 0; k < layer->input_count; k++)
         size += strlen(layer->inputs[k]) + 2;
     text = calloc(1, size);
-    if (text != NULL && from) {
+    if (text && from) {
         strcpy(text, "from ");
         for (size_t k = 0; k < layer->input_count; k++) {
             strcat(text, k > 0 ? ", " : "");
             strcat(text, layer->inputs[k]);
         }
     }
-    if (text != NULL)
+    if (text)
         cnn_table_note(table, "%s%s%s", text, from ? "\n" : "", explanation);
     else
         cnn_table_fail(table);
@@ -153,7 +153,7 @@ static cnn_status print_table(const cnn_model *model, const cnn_layer_info *laye
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     bool printed = false;
 
-    if (table != NULL) {
+    if (table) {
         for (size_t i = 0; i < cnn_model_layers(model); i++) {
             add_layer(table, &layers[i], totals);
             add_note(table, layers, i, explain);
@@ -171,7 +171,7 @@ static size_t batch_size(const cnn_model *model)
     static const char key[] = "batch_size:";
     const char *place = strstr(cnn_model_resolved(model), key);
 
-    return place != NULL ? strtoul(place + strlen(key), NULL, 10) : 0;
+    return place ? strtoul(place + strlen(key), NULL, 10) : 0;
 }
 
 static cnn_status print_memory(cnn_model *model, cnn_diag *diag)
@@ -206,7 +206,7 @@ static cnn_status print_warnings(const cnn_model *model, cnn_diag *diag)
                cnn_style(stdout, CNN_STYLE_PLAIN));
         cnn_print_text(stdout, finding->text, 0, false);
         printf("\n");
-        if (finding->hint != NULL)
+        if (finding->hint)
             printf("  hint: %s\n", cnn_show_text(finding->hint).text);
     }
     cnn_findings_free(findings);
@@ -240,7 +240,7 @@ static cnn_status print_description(const cnn_model *model, bool blocks)
 {
     char *compact = blocks ? cnn_model_compact(model) : NULL;
 
-    if (blocks && compact == NULL)
+    if (blocks && !compact)
         return cnn_command_out_of_memory();
     fputs(blocks ? compact : cnn_model_resolved(model), stdout);
     cnn_free(compact);
@@ -278,7 +278,7 @@ static cnn_status run(const void *data, char *const *operands, size_t operand_co
         return status;
     }
     layers = read_layers(model, &totals, diag);
-    if (layers == NULL)
+    if (!layers)
         status = CNN_FAILED;
     else if (settings->json)
         print_json(model, layers, &totals);

@@ -107,7 +107,7 @@ static void format_epoch(const cnn_event *event, char *text, size_t size)
 static void on_start(struct progress *progress, const cnn_event *event)
 {
     progress->directory = strdup(event->directory);
-    if (progress->directory == NULL)
+    if (!progress->directory)
         progress->failed = true;
     progress->val_images = event->val_images;
     progress->next_line = cnn_terminal_clock() + LINE_SECONDS;
@@ -115,14 +115,14 @@ static void on_start(struct progress *progress, const cnn_event *event)
     fprintf(stderr, "on %s images, ", cnn_show_integer(event->train_images).text);
     fprintf(stderr, "validating on %s; ", cnn_show_integer(event->val_images).text);
     fprintf(stderr, "%s steps, ", cnn_show_integer(event->steps).text);
-    if (cnn_ranks() != NULL)
+    if (cnn_ranks())
         fprintf(stderr, "%zu processes of ", cnn_cluster_ranks(cnn_ranks()));
     fprintf(stderr, "%d thread%s\n", cnn_threads(), cnn_threads() == 1 ? "" : "s");
     if (event->step > 0 && event->step < event->steps)
         fprintf(stderr, "going on after step %s of %s, in epoch %zu\n",
                 cnn_show_integer(event->step).text, cnn_show_integer(event->steps).text,
                 event->step / event->steps_in_epoch + 1);
-    if (event->text != NULL)
+    if (event->text)
         fprintf(stderr, "--scale-batch: %s\n", event->text);
     fprintf(stderr, "the run is in %s\nreport: %s/report.html\n",
             cnn_show_text(event->directory).text, cnn_show_text(event->directory).text);
@@ -182,7 +182,7 @@ static void on_epoch(struct progress *progress, const cnn_event *event)
         fprintf(stderr, "  acc %5s", cnn_show_percent(event->val_accuracy).text);
     }
     fprintf(stderr, "  %s%s", cnn_show_duration(event->seconds).text, event->best ? " *" : "");
-    if (cnn_ranks() != NULL)
+    if (cnn_ranks())
         fprintf(stderr, "  sent %.3g MB/step, waited %s", event->sent / 1e6,
                 cnn_show_duration(event->waited).text);
     fprintf(stderr, "\n");
@@ -244,7 +244,7 @@ static int on_event(void *context, const cnn_event *event)
         on_hold(event);
         break;
     case CNN_EVENT_END:
-        if (event->text != NULL)
+        if (event->text)
             fprintf(stderr, "%s\n", cnn_show_text(event->text).text);
         progress->seconds = event->seconds;
         progress->best_accuracy = event->best_accuracy;
@@ -257,7 +257,7 @@ static void print_end(const struct progress *progress)
 {
     const char *directory = progress->directory;
     char *word = cnn_shell_word(directory);
-    const char *run = word != NULL ? word : directory;
+    const char *run = word ? word : directory;
     const char *file = progress->best_accuracy < 0 ? "/last.safetensors" : "";
 
     fprintf(stderr, "done in %s", cnn_show_duration(progress->seconds).text);
@@ -274,28 +274,28 @@ static void print_end(const struct progress *progress)
  * already. */
 static bool check_settings(const struct settings *settings, size_t operand_count)
 {
-    const char *begins_with = settings->output != NULL    ? "output"
-                              : settings->weights != NULL ? "weights"
-                              : settings->from != NULL    ? "from"
-                                                          : NULL;
+    const char *begins_with = settings->output    ? "output"
+                              : settings->weights ? "weights"
+                              : settings->from    ? "from"
+                                                  : NULL;
 
-    if (settings->resume == NULL && operand_count == 0)
+    if (!settings->resume && operand_count == 0)
         cnn_print_error("'%s train' needs a CONFIG, or --resume DIR", cnn_program());
-    else if (settings->resume != NULL && operand_count > 0)
+    else if (settings->resume && operand_count > 0)
         cnn_print_error("--resume takes the description from the run: give no CONFIG with it");
-    else if (settings->resume != NULL && settings->scale_batch > 0)
+    else if (settings->resume && settings->scale_batch > 0)
         cnn_print_error("--resume goes on with the batch that the run has: give no --scale-batch "
                         "with it");
-    else if (settings->resume != NULL && begins_with != NULL)
+    else if (settings->resume && begins_with)
         cnn_print_error(
             "--resume goes on in the run's directory with its weights: give no --%s with it",
             begins_with);
-    else if (settings->weights != NULL && settings->from != NULL)
+    else if (settings->weights && settings->from)
         cnn_print_error(
             "--weights wants every parameter, --from takes those that fit: give one of them");
-    else if (settings->check && (settings->resume != NULL || settings->output != NULL))
+    else if (settings->check && (settings->resume || settings->output))
         cnn_print_error("--check trains nothing and writes nothing: give no --%s with it",
-                        settings->resume != NULL ? "resume" : "output");
+                        settings->resume ? "resume" : "output");
     else
         return true;
     return false;
@@ -350,9 +350,9 @@ static cnn_status train(const struct settings *settings, const char *config, cnn
     cnn_print_messages(diag);
     if (progress.failed && status == CNN_OK)
         status = cnn_command_out_of_memory();
-    if (progress.directory != NULL && status == CNN_OK)
+    if (progress.directory && status == CNN_OK)
         print_end(&progress);
-    if (progress.directory != NULL && (status == CNN_OK || status == CNN_INTERRUPTED))
+    if (progress.directory && (status == CNN_OK || status == CNN_INTERRUPTED))
         puts(cnn_show_text(progress.directory).text);
     free(progress.directory);
     return status;

@@ -42,8 +42,8 @@ static void print_json(const char *path, const cnn_checkpoint_info *info, const 
 {
     cnn_json_open(NULL, '{');
     cnn_json_text("file", path);
-    cnn_json_flag("good", error == NULL);
-    if (error != NULL) {
+    cnn_json_flag("good", !error);
+    if (error) {
         cnn_json_text("error", error);
     } else {
         cnn_json_count("bytes", info->bytes);
@@ -85,7 +85,7 @@ static cnn_status verify_run(const char *directory, bool json, cnn_diag *diag)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *path = cnn_path_join(directory, names[i]);
 
-        if (path == NULL)
+        if (!path)
             return cnn_command_out_of_memory();
         if (access(path, F_OK) == 0 || errno == EACCES) {
             found++;

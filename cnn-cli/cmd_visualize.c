@@ -88,7 +88,7 @@ static bool read_place(const char *text, cnn_visualize_options *visualize)
     uint64_t row, column;
     const char *rest = read_number(text, ',', &row);
 
-    if (rest == NULL || read_number(rest + 1, '\0', &column) == NULL) {
+    if (!rest || !read_number(rest + 1, '\0', &column)) {
         cnn_print_error("--at: '%s' is not a row and a column, as in 3,5 (both count from 0)",
                         text);
         return false;
@@ -103,19 +103,19 @@ static bool read_numbers(const struct settings *settings, cnn_visualize_options 
 {
     uint64_t channel;
 
-    if (settings->seed != NULL && read_number(settings->seed, '\0', &visualize->seed) == NULL) {
+    if (settings->seed && !read_number(settings->seed, '\0', &visualize->seed)) {
         cnn_print_error("--seed: '%s' is not a whole number from 0", settings->seed);
         return false;
     }
-    if (settings->channel != NULL) {
-        if (read_number(settings->channel, '\0', &channel) == NULL) {
+    if (settings->channel) {
+        if (!read_number(settings->channel, '\0', &channel)) {
             cnn_print_error("--channel: '%s' is not a whole number from 0", settings->channel);
             return false;
         }
         visualize->has_channel = true;
         visualize->channel = (size_t)channel;
     }
-    return settings->at == NULL || read_place(settings->at, visualize);
+    return !settings->at || read_place(settings->at, visualize);
 }
 
 static bool add_kind(const char *word, size_t length, unsigned *kinds)
@@ -135,7 +135,7 @@ static bool add_kind(const char *word, size_t length, unsigned *kinds)
     snprintf(found, sizeof found, "%.*s",
              length < sizeof found ? (int)length : (int)sizeof found - 1, word);
     nearest = cnn_options_nearest(found, names, CNN_PICTURE_KINDS + 1);
-    if (nearest != NULL)
+    if (nearest)
         cnn_print_error("--kind: there is no kind '%s'; did you mean '%s'?", found, nearest);
     else
         cnn_print_error("--kind: there is no kind '%s'; '%s visualize --help' lists them", found,
@@ -171,11 +171,11 @@ static bool check_together(const struct settings *settings, unsigned kinds)
     bool class_used =
         kinds == 0 ? !layer : kinds & class_kinds || (kinds & 1U << CNN_PICTURE_EXCITE && !layer);
 
-    if (settings->channel != NULL && !(layer && kinds & 1U << CNN_PICTURE_EXCITE))
+    if (settings->channel && !(layer && kinds & 1U << CNN_PICTURE_EXCITE))
         cnn_print_error("--channel goes with --kind excite and --layer");
-    else if (settings->at != NULL && !(layer && kinds & 1U << CNN_PICTURE_RECEPTIVE))
+    else if (settings->at && !(layer && kinds & 1U << CNN_PICTURE_RECEPTIVE))
         cnn_print_error("--at goes with --kind receptive and --layer");
-    else if (settings->class_name != NULL && (settings->pictures.text || !class_used))
+    else if (settings->class_name && (settings->pictures.text || !class_used))
         cnn_print_error("--class goes with --kind gradcam, saliency or occlusion, or with excite "
                         "without --layer");
     else

@@ -37,7 +37,7 @@ cnn_status cnn_command_prepare(size_t threads, cnn_diag *diag)
 {
     cnn_status status;
 
-    if (threads == 0 && cnn_ranks() != NULL)
+    if (threads == 0 && cnn_ranks())
         threads = cnn_cluster_threads(cnn_ranks());
     cnn_set_threads((int)threads);
     status = cnn_check_environment(diag);
@@ -66,9 +66,9 @@ cnn_status cnn_command_open(const char *path, const cnn_open_options *options, c
 {
     cnn_status status;
 
-    if (path == NULL) {
+    if (!path) {
         path = cnn_default_model();
-        if (path == NULL) {
+        if (!path) {
             cnn_print_error(
                 "no MODEL was given, and the model that ships with the program was not found");
             return CNN_INVALID;
@@ -90,7 +90,7 @@ void cnn_command_print_tta(cnn_tta tta)
 void cnn_command_print_images(size_t images, const char *split, const char *asked)
 {
     printf("images     %s of split %s", cnn_show_integer(images).text, split);
-    if (asked == NULL)
+    if (!asked)
         asked = "test";
     /* A network that was chosen by its validation images is flattered by them. */
     if (strcmp(split, asked) != 0)

@@ -39,20 +39,20 @@ static void print_topics(void)
     for (size_t i = 0; i < sections; i++) {
         const cnn_section_info section = cnn_reference_section(i);
 
-        if (strchr(section.name, ' ') == NULL)
+        if (!strchr(section.name, ' '))
             printf(" %s", section.name);
-        if (strchr(section.group, ' ') == NULL && strcmp(section.group, section.name) != 0 &&
+        if (!strchr(section.group, ' ') && strcmp(section.group, section.name) != 0 &&
             !is_section(section.group, i))
             printf(" %s", section.group);
     }
     for (size_t i = 0; i < count; i++)
-        if (!is_section(words[i], sections) && cnn_command_find(words[i]) == NULL)
+        if (!is_section(words[i], sections) && !cnn_command_find(words[i]))
             printf(" %s", words[i]);
 }
 
 static void print_commands(void)
 {
-    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+    for (size_t i = 0; cnn_commands[i]; i++)
         printf(" %s", cnn_commands[i]->name);
     printf(" version");
 }
@@ -60,19 +60,19 @@ static void print_commands(void)
 static void bash_command(const struct cnn_command *command)
 {
     printf("    %s)\n        options='--help -h", command->name);
-    for (const struct cnn_option *o = command->options; o->name != NULL; o++) {
-        if (o->help != NULL)
+    for (const struct cnn_option *o = command->options; o->name; o++) {
+        if (o->help)
             printf(" --%s", o->name);
-        if (o->help != NULL && o->letter != 0)
+        if (o->help && o->letter != 0)
             printf(" -%c", o->letter);
     }
     printf("'\n        case $before in\n");
-    for (const struct cnn_option *o = command->options; o->name != NULL; o++) {
-        if (o->words != NULL)
+    for (const struct cnn_option *o = command->options; o->name; o++) {
+        if (o->words)
             printf("        --%s) words='%s' ;;\n", o->name, o->words);
-        else if (o->argument != NULL && o->letter != 0)
+        else if (o->argument && o->letter != 0)
             printf("        --%s | -%c) options= ;;\n", o->name, o->letter);
-        else if (o->argument != NULL && o->help != NULL)
+        else if (o->argument && o->help)
             printf("        --%s) options= ;;\n", o->name);
     }
     printf("        esac\n        ;;\n");
@@ -92,7 +92,7 @@ static void print_bash(void)
     print_commands();
     printf("' -- \"$word\"))\n        return\n    fi\n"
            "    case ${COMP_WORDS[1]} in\n");
-    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+    for (size_t i = 0; cnn_commands[i]; i++)
         bash_command(cnn_commands[i]);
     printf("    esac\n"
            "    if [ \"${COMP_WORDS[1]}\" = help ]; then\n        words='");
@@ -111,7 +111,7 @@ static void print_bash(void)
 static void zsh_escape(const char *text)
 {
     for (; *text != '\0'; text++)
-        printf(*text == '\'' ? "'\\''" : strchr("[]:\\", *text) != NULL ? "\\%c" : "%c", *text);
+        printf(*text == '\'' ? "'\\''" : strchr("[]:\\", *text) ? "\\%c" : "%c", *text);
 }
 
 static void zsh_option(const struct cnn_option *option, const char *dashes, const char *name)
@@ -120,13 +120,13 @@ static void zsh_option(const struct cnn_option *option, const char *dashes, cons
 
     /* With a `=` _arguments takes the value behind it and behind a space. */
     printf(" \\\n        '%s%s%s%s[", list ? "*" : "", dashes, name,
-           option->argument != NULL && strlen(dashes) == 2 ? "=" : "");
+           option->argument && strlen(dashes) == 2 ? "=" : "");
     zsh_escape(option->help);
     printf("]");
-    if (option->argument != NULL) {
+    if (option->argument) {
         printf(":");
         zsh_escape(option->argument);
-        printf(option->words != NULL ? ":(%s)" : ":_files", option->words);
+        printf(option->words ? ":(%s)" : ":_files", option->words);
     }
     printf("'");
 }
@@ -138,11 +138,11 @@ static void print_zsh(void)
     print_commands();
     printf("\n        return\n    fi\n    local command=$words[2]\n    shift words\n"
            "    ((CURRENT--))\n    case $command in\n");
-    for (size_t i = 0; cnn_commands[i] != NULL; i++) {
+    for (size_t i = 0; cnn_commands[i]; i++) {
         printf("    %s)\n        _arguments '(-h --help)'{-h,--help}'[print the help]'",
                cnn_commands[i]->name);
-        for (const struct cnn_option *o = cnn_commands[i]->options; o->name != NULL; o++) {
-            if (o->help == NULL)
+        for (const struct cnn_option *o = cnn_commands[i]->options; o->name; o++) {
+            if (!o->help)
                 continue;
             zsh_option(o, "--", o->name);
             if (o->letter != 0)
@@ -163,21 +163,21 @@ static void print_zsh(void)
 static void print_fish(void)
 {
     printf("# fish completion for cnn; made by `cnn help --completion fish`\n");
-    for (size_t i = 0; cnn_commands[i] != NULL; i++) {
+    for (size_t i = 0; cnn_commands[i]; i++) {
         const struct cnn_command *command = cnn_commands[i];
 
         printf("complete -c cnn -n __fish_use_subcommand -f -a %s -d ", command->name);
         print_quoted(command->summary);
-        for (const struct cnn_option *o = command->options; o->name != NULL; o++) {
-            if (o->help == NULL)
+        for (const struct cnn_option *o = command->options; o->name; o++) {
+            if (!o->help)
                 continue;
             printf("\ncomplete -c cnn -n '__fish_seen_subcommand_from %s' -l %s", command->name,
                    o->name);
             if (o->letter != 0)
                 printf(" -s %c", o->letter);
-            if (o->argument != NULL)
+            if (o->argument)
                 printf(" -r");
-            if (o->words != NULL)
+            if (o->words)
                 printf(" -f -a '%s'", o->words);
             printf(" -d ");
             print_quoted(o->help);

@@ -69,7 +69,7 @@ static const char *foreign_find(const char *name, size_t *next)
     while (length > 1 && *next < sizeof foreign / sizeof *foreign) {
         const struct foreign *record = &foreign[(*next)++];
 
-        if (strstr(record->names, word) != NULL)
+        if (strstr(record->names, word))
             return record->own;
     }
     return NULL;
@@ -81,9 +81,9 @@ static const char *option_shown(const struct cnn_command *command, const char *n
     char word[NAME_BYTES], own[NAME_BYTES];
 
     cnn_topic_fold(name, word, sizeof word);
-    for (const struct cnn_option *option = command->options; option->name != NULL; option++) {
+    for (const struct cnn_option *option = command->options; option->name; option++) {
         cnn_topic_fold(option->name, own, sizeof own);
-        if (option->help != NULL && strcmp(own, word) == 0)
+        if (option->help && strcmp(own, word) == 0)
             return option->name;
     }
     return NULL;
@@ -94,7 +94,7 @@ const char *cnn_foreign_option(const struct cnn_command *command, const char *na
     const char *found = option_shown(command, name), *own;
     size_t next = 0;
 
-    while (found == NULL && (own = foreign_find(name, &next)) != NULL)
+    while (!found && (own = foreign_find(name, &next)))
         found = option_shown(command, own);
     return found;
 }
@@ -131,7 +131,7 @@ static bool help_has(const char *word)
         if (strcmp(section.name, word) == 0 || group_has(section.group, word))
             return true;
     }
-    return cnn_topic_text(word, NULL) || cnn_reference_word(word) != NULL;
+    return cnn_topic_text(word, NULL) || cnn_reference_word(word);
 }
 
 bool cnn_foreign_known(const char *name)
@@ -140,7 +140,7 @@ bool cnn_foreign_known(const char *name)
     size_t next = 0;
 
     cnn_topic_fold(name, key, sizeof key);
-    return foreign_find(name, &next) != NULL || help_has(key);
+    return foreign_find(name, &next) || help_has(key);
 }
 
 void cnn_foreign_hint(const struct cnn_command *command, const char *name)
@@ -151,12 +151,12 @@ void cnn_foreign_hint(const struct cnn_command *command, const char *name)
     char key[NAME_BYTES];
 
     cnn_topic_fold(name, key, sizeof key);
-    if (own != NULL && own[0] == '-' && sets)
+    if (own && own[0] == '-' && sets)
         cnn_print_hint("a key of the description: %s%s", own,
                        own[strlen(own) - 1] == '=' ? "..." : "");
-    else if (own == NULL && sets && place_of(key) != NULL)
+    else if (!own && sets && place_of(key))
         cnn_print_hint("a key of the description: --set %s%s=...", place_of(key), key);
-    else if (own != NULL && own[0] != '-')
+    else if (own && own[0] != '-')
         cnn_print_hint("'%s help %s' says more", cnn_program(), own);
     else if (help_has(key))
         cnn_print_hint("'%s help %s' says more", cnn_program(), key);

@@ -19,13 +19,13 @@ void cnn_inputs_note_pixels(const cnn_model *model, const char *input)
 {
     char *word;
 
-    if (!cnn_model_pixels_guessed(model) || (input != NULL && cnn_path_holds_numbers(input)))
+    if (!cnn_model_pixels_guessed(model) || (input && cnn_path_holds_numbers(input)))
         return;
     word = cnn_shell_word(cnn_model_source(model));
     cnn_print_note("guessed: pixels go in as numbers from 0 to 1, for %s does not say; to say it: "
                    "%s import %s --normalize HOW",
                    cnn_show_text(cnn_model_source(model)).text, cnn_program(),
-                   word != NULL ? word : "FILE");
+                   word ? word : "FILE");
     cnn_free(word);
 }
 
@@ -46,13 +46,13 @@ static bool named_like_model(const char *path)
 /* Takes path over, also when it fails. */
 static bool push(struct cnn_inputs *inputs, char *path)
 {
-    if (path != NULL && inputs->count == inputs->capacity) {
+    if (path && inputs->count == inputs->capacity) {
         size_t capacity = inputs->capacity == 0 ? 16 : 2 * inputs->capacity;
         char **paths = capacity <= SIZE_MAX / sizeof *paths
                            ? realloc(inputs->paths, capacity * sizeof *paths)
                            : NULL;
 
-        if (paths == NULL) {
+        if (!paths) {
             free(path);
             path = NULL;
         } else {
@@ -60,7 +60,7 @@ static bool push(struct cnn_inputs *inputs, char *path)
             inputs->capacity = capacity;
         }
     }
-    if (path == NULL) {
+    if (!path) {
         cnn_command_out_of_memory();
         return false;
     }
@@ -75,22 +75,22 @@ static bool read_folder(const char *folder, int depth, struct cnn_inputs *inputs
     const struct dirent *entry;
     bool done = true;
 
-    if (directory == NULL) {
-        if (inputs != NULL)
+    if (!directory) {
+        if (inputs)
             cnn_print_error("%s: %s", folder, strerror(errno));
         return false;
     }
-    while (done && !(inputs == NULL && *found) && (entry = readdir(directory)) != NULL) {
+    while (done && !(!inputs && *found) && (entry = readdir(directory))) {
         char *path;
 
         if (entry->d_name[0] == '.')
             continue;
         path = cnn_path_join(folder, entry->d_name);
-        if (path != NULL && cnn_path_is_folder(path)) {
+        if (path && cnn_path_is_folder(path)) {
             done = depth == 0 || read_folder(path, depth - 1, inputs, found);
-        } else if (path == NULL || cnn_image_readable(path)) {
+        } else if (!path || cnn_image_readable(path)) {
             *found = true;
-            if (inputs != NULL) {
+            if (inputs) {
                 done = push(inputs, path);
                 continue;
             }
@@ -168,9 +168,9 @@ static bool begins_like_checkpoint(const unsigned char *head, size_t size)
 static size_t read_head(const char *path, unsigned char *head, size_t size)
 {
     FILE *file = fopen(path, "rb");
-    size_t got = file != NULL ? fread(head, 1, size, file) : 0;
+    size_t got = file ? fread(head, 1, size, file) : 0;
 
-    if (file != NULL)
+    if (file)
         fclose(file);
     return got;
 }
@@ -209,7 +209,7 @@ static bool almost_data_image(const char *path)
 {
     const char *number = strrchr(path, ':');
 
-    return number != NULL && memchr(path, ':', (size_t)(number - path)) != NULL &&
+    return number && memchr(path, ':', (size_t)(number - path)) &&
            strspn(number + 1, "0123456789") == strlen(number + 1);
 }
 
@@ -219,7 +219,7 @@ static cnn_status fail_absent(const char *path)
     char *near = cnn_nearest_path(path);
 
     cnn_print_error("cannot read %s: %s", path, reason);
-    if (near != NULL)
+    if (near)
         cnn_print_hint("did you mean '%s'?", near);
     else if (almost_data_image(path))
         cnn_print_hint("an image of a data set is SET:SPLIT:NUMBER; SPLIT is train, val or test");
@@ -280,7 +280,7 @@ static cnn_status fail_pictures(const char *path)
 
     cnn_print_error("%s is a folder, and one picture is wanted", path);
     cnn_print_hint("give one of its files; '%s predict %s' takes all", cnn_program(),
-                   word != NULL ? word : path);
+                   word ? word : path);
     cnn_free(word);
     return CNN_INVALID;
 }
@@ -311,7 +311,7 @@ cnn_status cnn_inputs_tell_apart(char *const *operands, size_t count, const char
 static cnn_status fail_run(const char *path)
 {
     char *word = cnn_shell_word(path);
-    const char *run = word != NULL ? word : path;
+    const char *run = word ? word : path;
 
     cnn_print_error("%s is the directory of a run, and no description", path);
     cnn_print_hint("go on with it: %s train --resume %s; begin anew: %s train %s/config.yaml",
@@ -323,7 +323,7 @@ static cnn_status fail_run(const char *path)
 static cnn_status fail_checkpoint(const char *path)
 {
     char *word = cnn_shell_word(path);
-    const char *file = word != NULL ? word : path;
+    const char *file = word ? word : path;
 
     cnn_print_error("%s is a checkpoint, and no description", path);
     cnn_print_hint("to train on from it: %s summary %s --yaml > net.yaml; %s train net.yaml "
@@ -366,10 +366,10 @@ static const struct foreign *find_foreign(const char *path)
 static cnn_status fail_foreign(const char *path, const struct foreign *kind)
 {
     char *word = cnn_shell_word(path);
-    const char *file = word != NULL ? word : path;
+    const char *file = word ? word : path;
 
     cnn_print_error("%s is %s, and no description", path, kind->name);
-    if (kind->also == NULL)
+    if (!kind->also)
         cnn_print_hint("to train it on the pictures in FOLDER: %s init my-project FOLDER --from %s",
                        cnn_program(), file);
     else
@@ -386,7 +386,7 @@ static cnn_status fail_folder(const char *path)
 
     cnn_print_error("%s is a folder without a config.yaml, and no description", path);
     cnn_print_hint("to begin with the pictures of a folder: %s init my-project %s", cnn_program(),
-                   word != NULL ? word : path);
+                   word ? word : path);
     cnn_free(word);
     return CNN_INVALID;
 }
@@ -397,7 +397,7 @@ cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
 
     if (!trained && there && cnn_path_ends(path, ".safetensors"))
         return fail_checkpoint(path);
-    if (!trained && there && !cnn_path_is_folder(path) && find_foreign(path) != NULL)
+    if (!trained && there && !cnn_path_is_folder(path) && find_foreign(path))
         return fail_foreign(path, find_foreign(path));
     if (!trained && cnn_path_is_run(path))
         return fail_run(path);
@@ -406,7 +406,7 @@ cnn_status cnn_inputs_config(const char *path, bool trained, char **out)
         return fail_folder(path);
     *out = cnn_path_is_folder(path) && !cnn_path_is_run(path) ? cnn_path_join(path, "config.yaml")
                                                               : strdup(path);
-    return *out != NULL ? CNN_OK : cnn_command_out_of_memory();
+    return *out ? CNN_OK : cnn_command_out_of_memory();
 }
 
 cnn_status cnn_inputs_spare(const char *output, const char *input, const char *option)

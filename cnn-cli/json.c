@@ -23,7 +23,7 @@ static void write_text(const char *text)
         uint32_t code;
         size_t length = cnn_character(text, &code);
 
-        if (found != NULL)
+        if (found)
             printf("\\%c", letters[found - escaped]);
         else if (length == 0)
             fputs("\xEF\xBF\xBD", stdout);
@@ -42,7 +42,7 @@ static void begin_value(const char *key)
     if (state.depth > 0 && !state.first)
         fputs(", ", stdout);
     state.first = false;
-    if (key != NULL) {
+    if (key) {
         write_text(key);
         fputs(": ", stdout);
     }
@@ -72,7 +72,7 @@ void cnn_json_close(void)
 void cnn_json_text(const char *key, const char *text)
 {
     begin_value(key);
-    if (text != NULL)
+    if (text)
         write_text(text);
     else
         fputs("null", stdout);
@@ -111,7 +111,7 @@ void cnn_json_real(const char *key, double value)
     }
     snprintf(number, sizeof number, "%.15g", value);
     begin_value(key);
-    printf("%s%s", number, strpbrk(number, ".e") != NULL ? "" : ".0");
+    printf("%s%s", number, strpbrk(number, ".e") ? "" : ".0");
     end_value();
 }
 

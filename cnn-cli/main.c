@@ -21,7 +21,7 @@ const struct cnn_command *const cnn_commands[] = {
 
 const struct cnn_command *cnn_command_find(const char *name)
 {
-    for (size_t i = 0; cnn_commands[i] != NULL; i++) {
+    for (size_t i = 0; cnn_commands[i]; i++) {
         if (strcmp(cnn_commands[i]->name, name) == 0)
             return cnn_commands[i];
     }
@@ -34,7 +34,7 @@ void cnn_print_overview(FILE *stream)
     fputs("Trains and runs convolutional networks that are described in YAML.\n\n"
           "commands:\n",
           stream);
-    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+    for (size_t i = 0; cnn_commands[i]; i++)
         fprintf(stream, "  %-10s %s\n", cnn_commands[i]->name, cnn_commands[i]->summary);
     fputs("  version    Print the version\n\n", stream);
     cnn_options_print(
@@ -73,12 +73,12 @@ static cnn_status unknown_command(const char *name)
     const char *nearest;
     size_t count = 1;
 
-    for (size_t i = 0; cnn_commands[i] != NULL; i++)
+    for (size_t i = 0; cnn_commands[i]; i++)
         names[count++] = cnn_commands[i]->name;
     nearest = foreign_command(name);
-    if (nearest == NULL)
+    if (!nearest)
         nearest = cnn_options_nearest(name, names, count);
-    if (nearest != NULL)
+    if (nearest)
         cnn_print_error("unknown command '%s'; did you mean '%s'?", name, nearest);
     else
         cnn_print_error("unknown command '%s'; '%s help' lists them", name, cnn_program());
@@ -92,7 +92,7 @@ static cnn_status run_command(const struct cnn_command *command, int argc, char 
     size_t operands = 0;
     cnn_status status;
 
-    if (settings == NULL || diag == NULL) {
+    if (!settings || !diag) {
         free(settings);
         cnn_diag_free(diag);
         return cnn_command_out_of_memory();
@@ -125,9 +125,9 @@ static cnn_status run_command(const struct cnn_command *command, int argc, char 
 static cnn_status dispatch(int argc, char **argv)
 {
     const struct cnn_command *command = argc < 2 ? NULL : cnn_command_find(argv[1]);
-    bool works = command != NULL && command != &cnn_command_help;
+    bool works = command && command != &cnn_command_help;
 
-    if ((command == NULL || !command->shared) && cnn_ranks_spare(works ? command->name : NULL))
+    if ((!command || !command->shared) && cnn_ranks_spare(works ? command->name : NULL))
         return CNN_OK;
     if (argc < 2) {
         cnn_print_overview(stderr);
@@ -141,7 +141,7 @@ static cnn_status dispatch(int argc, char **argv)
         puts("cnn " CNN_VERSION);
         return CNN_OK;
     }
-    if (command == NULL)
+    if (!command)
         return unknown_command(argv[1]);
     return run_command(command, argc - 2, argv + 2);
 }
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 
     cnn_set_program(word);
     cnn_terminal_init();
-    status = named && word == NULL ? cnn_command_out_of_memory() : dispatch(argc, argv);
+    status = named && !word ? cnn_command_out_of_memory() : dispatch(argc, argv);
     cnn_terminal_progress_clear();
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -80,7 +80,7 @@ static cnn_status print_one(cnn_model *model, const float *image, size_t layer, 
     if (status != CNN_OK)
         return status;
     values = calloc(info.output.c * info.output.h * info.output.w, sizeof *values);
-    if (values == NULL)
+    if (!values)
         return cnn_command_out_of_memory();
     status = cnn_model_activation(model, image, layer, values, diag);
     if (status == CNN_OK) {
@@ -131,7 +131,7 @@ cnn_status cnn_print_maps(cnn_model *model, const char *input, const struct cnn_
     cnn_data_image *stored = NULL;
     cnn_status status = CNN_FAILED;
 
-    if (image == NULL || chosen == NULL)
+    if (!image || !chosen)
         cnn_command_out_of_memory();
     else
         status = choose(model, layers, chosen, diag);

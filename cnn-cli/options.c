@@ -62,7 +62,7 @@ const char *cnn_options_nearest(const char *word, const char *const *words, size
                           : strlen(words[i]) <= WORD_MAX       ? edit_distance(word, words[i])
                                                                : length;
 
-        if (distance <= best && distance < length && (nearest == NULL || distance < best)) {
+        if (distance <= best && distance < length && (!nearest || distance < best)) {
             best = distance;
             nearest = words[i];
         }
@@ -79,7 +79,7 @@ static enum cnn_parsed wrong(const struct cnn_command *command)
 static const struct cnn_option *option_find(const struct cnn_option *table, const char *name,
                                             size_t length)
 {
-    for (; table->name != NULL; table++) {
+    for (; table->name; table++) {
         if (strlen(table->name) == length && memcmp(table->name, name, length) == 0)
             return table;
     }
@@ -91,7 +91,7 @@ static bool hint_file(const char *argument)
 {
     char *word = access(argument, F_OK) == 0 ? cnn_shell_word(argument) : NULL;
 
-    if (word != NULL)
+    if (word)
         cnn_print_hint("the file of that name is written %s", word);
     cnn_free(word);
     return word != NULL;
@@ -105,21 +105,21 @@ static enum cnn_parsed unknown_option(const struct cnn_command *command, const c
     size_t count = 1;
     const char *name, *nearest;
 
-    for (const struct cnn_option *option = command->options;
-         option->name != NULL && count < OPTIONS_MAX; option++) {
-        if (option->help != NULL)
+    for (const struct cnn_option *option = command->options; option->name && count < OPTIONS_MAX;
+         option++) {
+        if (option->help)
             names[count++] = option->name;
     }
     snprintf(word, sizeof word, "%.*s", length, argument);
     name = word[1] == '-' ? word + 2 : word + 1;
     nearest = cnn_foreign_option(command, name);
-    if (nearest == NULL && word[1] == '-' && !cnn_foreign_known(name))
+    if (!nearest && word[1] == '-' && !cnn_foreign_known(name))
         nearest = cnn_options_nearest(name, names, count);
-    if (nearest != NULL)
+    if (nearest)
         cnn_print_error("unknown option '%s'; did you mean '--%s'?", word, nearest);
     else
         cnn_print_error("unknown option '%s'", word);
-    if (!hint_file(argument) && nearest == NULL)
+    if (!hint_file(argument) && !nearest)
         cnn_foreign_hint(command, name);
     return wrong(command);
 }
@@ -158,9 +158,9 @@ static bool read_seconds(const struct cnn_option *option, const char *text, doub
 /* capacity: as many values as a list can get. */
 static bool list_add(struct cnn_option_list *list, const char *text, size_t capacity)
 {
-    if (list->items == NULL)
+    if (!list->items)
         list->items = calloc(capacity, sizeof *list->items);
-    if (list->items == NULL) {
+    if (!list->items) {
         cnn_command_out_of_memory();
         return false;
     }
@@ -175,9 +175,9 @@ static bool list_add_key(struct cnn_option_list *list, const struct cnn_option *
     size_t size = strlen(option->key) + strlen(text) + 2;
     char *made = malloc(size);
 
-    if (list->made == NULL)
+    if (!list->made)
         list->made = calloc(capacity, sizeof *list->made);
-    if (made == NULL || list->made == NULL) {
+    if (!made || !list->made) {
         free(made);
         cnn_command_out_of_memory();
         return false;
@@ -226,14 +226,14 @@ static enum cnn_parsed option_match(const struct cnn_command *command, const cha
         size_t length = strcspn(argument + 2, "=");
 
         option = option_find(option, argument + 2, length);
-        if (option == NULL)
+        if (!option)
             return unknown_option(command, argument, 2 + (int)length);
         if (argument[2 + length] == '=')
             *value = argument + 2 + length + 1;
     } else {
-        while (option->name != NULL && option->letter != argument[1])
+        while (option->name && option->letter != argument[1])
             option++;
-        if (option->name == NULL)
+        if (!option->name)
             return unknown_option(command, argument, (int)strlen(argument));
         if (argument[2] != '\0')
             *value = argument + 2;
@@ -276,11 +276,11 @@ enum cnn_parsed cnn_options_parse(const struct cnn_command *command, int argc, c
         parsed = option_match(command, argv[i], &option, &value);
         if (parsed != CNN_PARSED)
             return parsed;
-        if (option->kind == CNN_OPTION_FLAG && value != NULL) {
+        if (option->kind == CNN_OPTION_FLAG && value) {
             cnn_print_error("--%s takes no value", option->name);
             return wrong(command);
         }
-        if (option->kind != CNN_OPTION_FLAG && value == NULL) {
+        if (option->kind != CNN_OPTION_FLAG && !value) {
             if (i + 1 == argc) {
                 cnn_print_error("--%s needs a value: %s", option->name, option->argument);
                 return wrong(command);
@@ -296,7 +296,7 @@ enum cnn_parsed cnn_options_parse(const struct cnn_command *command, int argc, c
 
 void cnn_options_free(const struct cnn_command *command, void *settings)
 {
-    for (const struct cnn_option *option = command->options; option->name != NULL; option++) {
+    for (const struct cnn_option *option = command->options; option->name; option++) {
         struct cnn_option_list *list = (void *)((char *)settings + option->offset);
 
         if (option->kind != CNN_OPTION_LIST)
@@ -330,8 +330,8 @@ static void print_option(FILE *stream, const char *name, char letter, const char
 
     if (letter != 0)
         snprintf(left, sizeof left, "-%c, ", letter);
-    snprintf(left + 4, sizeof left - 4, "--%s%s%s", name, argument != NULL ? " " : "",
-             argument != NULL ? argument : "");
+    snprintf(left + 4, sizeof left - 4, "--%s%s%s", name, argument ? " " : "",
+             argument ? argument : "");
     fprintf(stream, "  %-26s %s\n", left, help);
 }
 
@@ -339,15 +339,15 @@ void cnn_options_help(const struct cnn_command *command, FILE *stream)
 {
     cnn_options_usage(command, stream);
     fprintf(stream, "\n%s.\n", command->summary);
-    if (command->details != NULL) {
+    if (command->details) {
         putc('\n', stream);
         cnn_options_print(command->details, stream);
     }
-    if (command->list != NULL)
+    if (command->list)
         command->list(stream);
     fprintf(stream, "\noptions:\n");
-    for (const struct cnn_option *option = command->options; option->name != NULL; option++) {
-        if (option->help != NULL)
+    for (const struct cnn_option *option = command->options; option->name; option++) {
+        if (option->help)
             print_option(stream, option->name, option->letter, option->argument, option->help);
     }
     print_option(stream, "help", 'h', NULL, "print this text");

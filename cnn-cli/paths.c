@@ -38,7 +38,7 @@ char *cnn_path_join(const char *folder, const char *name)
     size_t size = length + strlen(name) + 2;
     char *path = malloc(size);
 
-    if (path != NULL)
+    if (path)
         snprintf(path, size, "%s%s%s", folder, slash, name);
     return path;
 }

@@ -31,7 +31,7 @@ static int on_written(void *context, const char *path)
     progress->pictures += cnn_path_ends(path, ".png");
     if (cnn_path_ends(path, ".html")) {
         progress->page = strdup(path);
-        progress->failed = progress->page == NULL;
+        progress->failed = !progress->page;
     }
     cnn_terminal_progress(progress->files < progress->expected
                               ? (double)progress->files / (double)progress->expected
@@ -51,7 +51,7 @@ static int on_answer(void *context, const float *probabilities, size_t classes)
     cnn_print_text(stdout, strcmp(progress->input, "-") == 0 ? "standard input" : progress->input,
                    0, false);
     printf("\n");
-    if (probabilities == NULL) {
+    if (!probabilities) {
         printf("  no answer: the outputs are no numbers\n");
         progress->unanswered = true;
         return 0;
@@ -75,13 +75,13 @@ static cnn_status read_palette(const char *word, cnn_palette *out)
 {
     static const char *const words[] = {"heat", "grey", "dark", "signed"};
 
-    for (size_t i = 0; word != NULL && i < sizeof words / sizeof *words; i++) {
+    for (size_t i = 0; word && i < sizeof words / sizeof *words; i++) {
         if (strcmp(word, words[i]) == 0) {
             *out = (cnn_palette)i;
             return CNN_OK;
         }
     }
-    if (word == NULL)
+    if (!word)
         return CNN_OK;
     cnn_print_error("--palette: '%s' is none of heat, grey, dark, signed", word);
     return CNN_INVALID;
@@ -102,13 +102,13 @@ static const char *label_of(const cnn_model *model, const cnn_data_image *image)
 static char *default_directory(const char *input, const char *suffix)
 {
     const char *slash = strrchr(input, '/');
-    const char *name = strcmp(input, "-") == 0 ? "stdin" : slash != NULL ? slash + 1 : input;
+    const char *name = strcmp(input, "-") == 0 ? "stdin" : slash ? slash + 1 : input;
     const char *dot = strrchr(name, '.');
     bool stored = cnn_data_image_named(input);
-    size_t length = dot != NULL && dot != name && !stored ? (size_t)(dot - name) : strlen(name);
+    size_t length = dot && dot != name && !stored ? (size_t)(dot - name) : strlen(name);
     char *directory = malloc(length + strlen(suffix) + 1);
 
-    if (directory != NULL) {
+    if (directory) {
         memcpy(directory, name, length);
         for (size_t i = 0; stored && i < length; i++)
             directory[i] = name[i] == ':' ? '-' : name[i];
@@ -127,9 +127,9 @@ static cnn_status draw(cnn_model *model, const char *input, cnn_visualize_option
 
     if (cnn_data_image_named(input))
         status = cnn_data_image_open(input, &stored, diag);
-    if (stored != NULL) {
+    if (stored) {
         options->pixels = &stored->pixels;
-        options->label = options->label != NULL ? options->label : label_of(model, stored);
+        options->label = options->label ? options->label : label_of(model, stored);
     }
     options->written = on_written;
     options->answer = on_answer;
@@ -164,12 +164,12 @@ static cnn_status run_model(cnn_model *model, const char *input,
     char *directory = default_directory(input, suffix);
     cnn_status status = CNN_FAILED;
 
-    if (directory == NULL) {
+    if (!directory) {
         cnn_command_out_of_memory();
     } else if (settings->text) {
         status = cnn_print_maps(model, input, &settings->layer, diag);
     } else {
-        options->directory = settings->output != NULL ? settings->output : directory;
+        options->directory = settings->output ? settings->output : directory;
         /* a reader who has seen enough of the answer still wants the pictures */
         signal(SIGPIPE, SIG_IGN);
         status = draw(model, input, options, diag);
@@ -193,7 +193,7 @@ cnn_status cnn_pictures_run(const struct cnn_picture_settings *settings,
     if (status == CNN_OK)
         status = read_palette(settings->palette, &options->palette);
     if (status == CNN_OK && settings->text &&
-        (settings->output != NULL || settings->each || settings->npy || options->kinds != 0)) {
+        (settings->output || settings->each || settings->npy || options->kinds != 0)) {
         cnn_print_error("--text writes no files: it does not go with -o, --kind, --each and --npy");
         status = CNN_INVALID;
     }

@@ -36,7 +36,7 @@ bool cnn_ranks_spare(const char *command)
     size_t rank, ranks;
     const char *launcher = cnn_cluster_launcher(&rank, &ranks);
 
-    if (launcher != NULL && rank == 0 && command != NULL)
+    if (launcher && rank == 0 && command)
         cnn_print_warning(
             "%s has started %zu processes, but only 'train', 'eval' and 'predict' are "
             "shared: the first one does '%s', and the others end",

@@ -28,7 +28,7 @@ static struct cnn_shown show_scaled(double value, double base, const char *const
     int decimals;
 
     /* 999.5 would be rounded to 1000: the next unit then. */
-    while (value >= 999.5 && units[unit + 1] != NULL) {
+    while (value >= 999.5 && units[unit + 1]) {
         value /= base;
         unit++;
     }

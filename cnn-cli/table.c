@@ -28,7 +28,7 @@ struct cnn_table *cnn_table_new(const struct cnn_column *columns, size_t count)
 {
     struct cnn_table *table = calloc(1, sizeof *table);
 
-    if (table == NULL)
+    if (!table)
         return NULL;
     memcpy(table->columns, columns, count * sizeof *columns);
     table->column_count = count;
@@ -38,7 +38,7 @@ struct cnn_table *cnn_table_new(const struct cnn_column *columns, size_t count)
 
 void cnn_table_free(struct cnn_table *table)
 {
-    if (table == NULL)
+    if (!table)
         return;
     for (size_t r = 0; r < table->row_count; r++) {
         for (size_t c = 0; c < table->column_count; c++)
@@ -60,7 +60,7 @@ static char *format_text(const char *format, va_list arguments)
     va_end(again);
     if (length >= 0)
         text = malloc((size_t)length + 1);
-    if (text != NULL)
+    if (text)
         vsnprintf(text, (size_t)length + 1, format, arguments);
     return text;
 }
@@ -73,7 +73,7 @@ static bool row_add(struct cnn_table *table)
                                ? realloc(table->rows, capacity * sizeof *rows)
                                : NULL;
 
-        if (rows == NULL)
+        if (!rows)
             return false;
         table->rows = rows;
         table->row_capacity = capacity;
@@ -95,7 +95,7 @@ void cnn_table_add(struct cnn_table *table, const char *format, ...)
     va_start(arguments, format);
     text = format_text(format, arguments);
     va_end(arguments);
-    table->failed = text == NULL;
+    table->failed = !text;
     table->rows[table->row_count - 1].cells[table->filled++] = text;
 }
 
@@ -109,7 +109,7 @@ void cnn_table_note(struct cnn_table *table, const char *format, ...)
     va_start(arguments, format);
     text = format_text(format, arguments);
     va_end(arguments);
-    table->failed = text == NULL;
+    table->failed = !text;
     free(table->rows[table->row_count - 1].note);
     table->rows[table->row_count - 1].note = text;
 }
@@ -125,7 +125,7 @@ static void measure_columns(const struct cnn_table *table, size_t *widths)
         widths[c] = cnn_terminal_measure(table->columns[c].title);
         for (size_t r = 0; r < table->row_count; r++) {
             size_t width =
-                table->rows[r].cells[c] != NULL ? cnn_terminal_measure(table->rows[r].cells[c]) : 0;
+                table->rows[r].cells[c] ? cnn_terminal_measure(table->rows[r].cells[c]) : 0;
 
             widths[c] = width > widths[c] ? width : widths[c];
         }
@@ -179,10 +179,10 @@ bool cnn_table_print(const struct cnn_table *table, FILE *stream)
     print_titles(table, stream, widths);
     for (size_t r = 0; r < table->row_count; r++) {
         for (size_t c = 0; c < table->column_count; c++)
-            print_cell(table, stream,
-                       table->rows[r].cells[c] != NULL ? table->rows[r].cells[c] : "", c, widths);
+            print_cell(table, stream, table->rows[r].cells[c] ? table->rows[r].cells[c] : "", c,
+                       widths);
         putc('\n', stream);
-        if (table->rows[r].note != NULL)
+        if (table->rows[r].note)
             print_note(stream, table->rows[r].note);
     }
     return true;

@@ -36,7 +36,7 @@ void cnn_terminal_init(void)
 {
     const char *term = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
-    bool dumb = term == NULL || strcmp(term, "dumb") == 0;
+    bool dumb = !term || strcmp(term, "dumb") == 0;
 
     /* A line of progress goes out in one piece. */
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
@@ -45,7 +45,7 @@ void cnn_terminal_init(void)
     state.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     state.out_terminal = isatty(STDOUT_FILENO) && !dumb;
     state.err_terminal = isatty(STDERR_FILENO) && !dumb;
-    state.colours = no_color == NULL || no_color[0] == '\0';
+    state.colours = !no_color || no_color[0] == '\0';
 }
 
 static bool is_terminal(FILE *stream)
@@ -230,8 +230,7 @@ void cnn_terminal_name_setting(const char *setting, const char *option)
 /* The option that was given where the message is about a setting; NULL: it is not. */
 static const char *option_of(const cnn_message *message)
 {
-    if (message->file == NULL || strcmp(message->file, "--set") != 0 ||
-        message->source_line == NULL)
+    if (!message->file || strcmp(message->file, "--set") != 0 || !message->source_line)
         return NULL;
     for (size_t i = 0; i < state.named; i++) {
         if (strcmp(state.settings[i], message->source_line) == 0)
@@ -251,14 +250,14 @@ static void print_message(const cnn_message *original)
     char *place;
     size_t length;
 
-    if (option != NULL) {
+    if (option) {
         snprintf(file, sizeof file, "--%s", option);
         changed.file = file;
         changed.line = changed.column = 0;
         changed.source_line = NULL;
     }
     text = cnn_message_format(message, "cnn");
-    if (text == NULL) {
+    if (!text) {
         if (message->warning)
             cnn_print_warning("%s", message->text);
         else
@@ -267,7 +266,7 @@ static void print_message(const cnn_message *original)
     }
     length = strlen(text);
     place = strstr(text, label);
-    if (place != NULL) {
+    if (place) {
         fwrite(text, 1, (size_t)(place - text), stderr);
         fprintf(stderr, "%s%s%s",
                 cnn_style(stderr, message->warning ? CNN_STYLE_YELLOW : CNN_STYLE_RED), label,

@@ -97,7 +97,7 @@ static bool has_word(const char *words, const char *word)
 {
     size_t length = strlen(word);
 
-    for (; length > 0 && (words = strstr(words, word)) != NULL; words += length) {
+    for (; length > 0 && (words = strstr(words, word)); words += length) {
         if ((words[length] == ' ' || words[length] == '\0') && words[-1] == ' ')
             return true;
     }
@@ -113,7 +113,7 @@ bool cnn_topic_text(const char *word, FILE *stream)
         bool first = strncmp(words, word, length) == 0 && (words[length] == ' ' || !words[length]);
 
         if (length > 0 && (first || has_word(words + 1, word))) {
-            if (stream != NULL)
+            if (stream)
                 cnn_options_print(topics[i].text, stream);
             return true;
         }
@@ -126,14 +126,14 @@ bool cnn_topic_options(const char *word, FILE *stream)
     size_t printed = 0;
     char name[64];
 
-    for (size_t i = 0; cnn_commands[i] != NULL; i++) {
-        for (const struct cnn_option *o = cnn_commands[i]->options; o->name != NULL; o++) {
+    for (size_t i = 0; cnn_commands[i]; i++) {
+        for (const struct cnn_option *o = cnn_commands[i]->options; o->name; o++) {
             cnn_topic_fold(o->name, name, sizeof name);
-            if (o->help == NULL || strcmp(name, word) != 0)
+            if (!o->help || strcmp(name, word) != 0)
                 continue;
-            if (stream != NULL)
-                fprintf(stream, "--%s%s%s of %s: %s\n", o->name, o->argument != NULL ? " " : "",
-                        o->argument != NULL ? o->argument : "", cnn_commands[i]->name, o->help);
+            if (stream)
+                fprintf(stream, "--%s%s%s of %s: %s\n", o->name, o->argument ? " " : "",
+                        o->argument ? o->argument : "", cnn_commands[i]->name, o->help);
             printed++;
         }
     }
@@ -151,8 +151,7 @@ size_t cnn_topic_words(const char **words, size_t room)
         if (used + length > sizeof pool)
             break;
         memcpy(pool + used, topics[i].words, length);
-        for (char *word = strtok(pool + used, " "); word != NULL && count < room;
-             word = strtok(NULL, " "))
+        for (char *word = strtok(pool + used, " "); word && count < room; word = strtok(NULL, " "))
             words[count++] = word;
         used += length;
     }

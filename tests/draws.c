@@ -27,7 +27,7 @@ const struct cnn_augmentation *steps_of(const char *list)
 {
     const struct cnn_augmentation *steps = NULL;
     struct cnn_yaml *node = NULL;
-    if (!arena && (arena = cnn_arena_new()) != NULL)
+    if (!arena && (arena = cnn_arena_new()))
         assert_int_equal(atexit(free_arena), 0);
     assert_int_equal(cnn_yaml_parse(arena, "test", list, strlen(list), &node, NULL), CNN_OK);
     assert_int_equal(cnn_augmentation_read(arena, node, (cnn_shape){0}, &steps, NULL), CNN_OK);

@@ -280,7 +280,7 @@ static void test_what_pixels_go_through_is_guessed_where_nobody_says_it(void **s
         model = NULL;
         assert_int_equal(import_text(s, onnx_example("small"), &o, &model, NULL),
                          o.mean_count == 3 ? CNN_OK : CNN_INVALID);
-        assert_true(o.mean_count == 3 ? !cnn_model_pixels_guessed(model) : model == NULL);
+        assert_true(o.mean_count == 3 ? !cnn_model_pixels_guessed(model) : !model);
         cnn_model_free(model);
     }
 }

@@ -119,7 +119,7 @@ cnn_status cnn_table_read(const char *path, const char *header, char **out, size
         return cnn_fail_memory(diag, *size + 2, path);
     }
     text = larger;
-    if (memchr(text, '\0', *size) == NULL)
+    if (!memchr(text, '\0', *size))
         *size = end_last_row(text, take_out(text, *size), header);
     if ((status = check_header(path, text, *size, header, diag)) == CNN_OK)
         *out = text;

@@ -9,9 +9,9 @@ static FILE *files[8];
 int board_open(const char *name, int write)
 {
     for (int i = 1; i < 8; i++)
-        if (files[i] == NULL) {
+        if (!files[i]) {
             files[i] = fopen(name, write ? "wb" : "rb");
-            return files[i] != NULL ? i : 0;
+            return files[i] ? i : 0;
         }
     return 0;
 }

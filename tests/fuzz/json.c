@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 &their_error);
 
     if (!ours)
-        expect(error.text != NULL && error.position <= size, "error: none, or beyond the end");
+        expect(error.text && error.position <= size, "error: none, or beyond the end");
     if (ours && theirs)
         compare(ours, theirs);
     else if (ours && !is_excused(&their_error))

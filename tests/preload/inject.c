@@ -106,7 +106,7 @@ static int effect_read(const char *name, enum function function)
                    {"ENOENT", ENOENT}, {"ENOMEM", ENOMEM}, {"ENOSPC", ENOSPC}, {"EPERM", EPERM},
                    {"EROFS", EROFS},   {"EXDEV", EXDEV}};
 
-    if (name == NULL)
+    if (!name)
         return default_effect(function);
     for (size_t i = 0; i < sizeof effects / sizeof effects[0]; i++)
         if (strcmp(name, effects[i].name) == 0)
@@ -224,7 +224,7 @@ int posix_memalign(void **out, size_t alignment, size_t size)
 {
     void *block = memory_fails(CALL_posix_memalign) ? NULL : __libc_memalign(alignment, size);
 
-    if (block == NULL)
+    if (!block)
         return ENOMEM;
     *out = block;
     return 0;
@@ -233,7 +233,7 @@ int posix_memalign(void **out, size_t alignment, size_t size)
 /* The function that this library stands in front of. */
 #define NEXT(name)                                                                                 \
     static __typeof__(name) *next;                                                                 \
-    if (next == NULL)                                                                              \
+    if (!next)                                                                                     \
     *(void **)&next = dlsym(RTLD_NEXT, #name)
 
 /* A third of the bytes, but at least one. */

@@ -12,14 +12,14 @@ static float *read_floats(const char *path, size_t *count)
     FILE *file = fopen(path, "rb");
     float *values = NULL;
 
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
+    if (!file || fseek(file, 0, SEEK_END) != 0) {
         perror(path);
         exit(2);
     }
     *count = (size_t)ftell(file) / sizeof *values;
     values = malloc((*count + 1) * sizeof *values);
     rewind(file);
-    if (values == NULL || fread(values, sizeof *values, *count, file) != *count) {
+    if (!values || fread(values, sizeof *values, *count, file) != *count) {
         perror(path);
         exit(2);
     }
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
     const size_t numbers = in.c * in.h * in.w, outputs = cnn_model_outputs(model);
     float *images = read_floats(argv[2], &inputs), *want = read_floats(argv[3], &wanted);
     float *got = malloc((wanted + 1) * sizeof *got);
-    if (got == NULL || inputs % numbers != 0 || wanted != inputs / numbers * outputs ||
+    if (!got || inputs % numbers != 0 || wanted != inputs / numbers * outputs ||
         cnn_model_run(model, images, inputs / numbers, got, diag) != CNN_OK) {
         fprintf(stderr, "agree: %zu numbers, of which %zu are an image; %zu, not %zu an image\n",
                 inputs, numbers, wanted, outputs);

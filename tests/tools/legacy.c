@@ -6,9 +6,9 @@
 static bool write_file(const char *path, struct cnn_text *text)
 {
     FILE *file = fopen(path, "wb");
-    bool written = file != NULL && fwrite(text->data, 1, text->size, file) == text->size;
+    bool written = file && fwrite(text->data, 1, text->size, file) == text->size;
 
-    written = file != NULL && fclose(file) == 0 && written;
+    written = file && fclose(file) == 0 && written;
     cnn_text_free(text);
     return written;
 }

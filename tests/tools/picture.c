@@ -39,10 +39,10 @@ static double normal(uint64_t *state)
 static void write_picture(const char *path, int w, int h, const int *brightness)
 {
     const char *slash = strrchr(path, '/');
-    uint64_t state = hash(slash != NULL ? slash + 1 : path);
+    uint64_t state = hash(slash ? slash + 1 : path);
     size_t count = (size_t)w * (size_t)h * 3;
     uint8_t *pixels = malloc(count);
-    if (pixels == NULL)
+    if (!pixels)
         abort();
     for (size_t i = 0; i < count; i++) {
         double value = brightness[i % 3] + 30 * normal(&state);
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
         brightness[0] = brightness[1] = brightness[2] = atoi(argv[2]);
     for (int i = 3; i < argc; i++) {
         char path[4096];
-        snprintf(path, sizeof path, "%s%s", strchr(argv[i], '/') != NULL ? "" : "./", argv[i]);
+        snprintf(path, sizeof path, "%s%s", strchr(argv[i], '/') ? "" : "./", argv[i]);
         write_picture(path, w, h, brightness);
     }
     return 0;

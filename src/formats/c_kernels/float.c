@@ -105,7 +105,7 @@ static void filters_f32(const struct window *k, const float **rows, struct place
         for (int32_t v = 0; v < k->kernel_w; v++, w += channels * at.filters) {
             int32_t j =
                 source(at.column * k->stride_w + v * k->dilation_w - k->pad_left, k->in_w, k->mode);
-            if (rows[u] != NULL && j >= 0)
+            if (rows[u] && j >= 0)
                 products_f32(channels, at.filters, rows[u] + j * k->in_c + at.first, w, sum);
         }
 }
@@ -145,7 +145,7 @@ static void depthwise_f32(const struct window *k, const float **rows, const floa
                 const float *RESTRICT w = weight + (u * k->kernel_w + v) * k->out_c;
                 const int32_t p =
                     source(j * k->stride_w + v * k->dilation_w - k->pad_left, k->in_w, k->mode);
-                if (rows[u] == NULL || p < 0)
+                if (!rows[u] || p < 0)
                     continue;
                 const float *RESTRICT x = rows[u] + p * k->in_c;
                 for (int32_t c = 0; c < k->out_c; c++)
@@ -198,7 +198,7 @@ static void max_pool_f32(const struct window *k, const float **rows, float *REST
         for (int32_t u = 0; u < k->kernel_h; u++)
             for (int32_t v = 0; v < k->kernel_w; v++) {
                 const int32_t p = j * k->stride_w + v - k->pad_left;
-                if (rows[u] == NULL || p < 0 || p >= k->in_w)
+                if (!rows[u] || p < 0 || p >= k->in_w)
                     continue;
                 const float *RESTRICT x = rows[u] + p * k->in_c;
                 for (int32_t c = 0; c < k->out_c; c++)
@@ -231,7 +231,7 @@ static void average_pool_f32(const struct window *k, const float **rows, int32_t
         memset(y, 0, (size_t)k->out_c * sizeof *y);
         for (int32_t u = 0; u < k->kernel_h; u++)
             for (int32_t p = left; p < left + k->kernel_w; p++) {
-                if (rows[u] == NULL || p < 0 || p >= k->in_w)
+                if (!rows[u] || p < 0 || p >= k->in_w)
                     continue;
                 const float *RESTRICT x = rows[u] + p * k->in_c;
                 for (int32_t c = 0; c < k->out_c; c++)

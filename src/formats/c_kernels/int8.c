@@ -145,7 +145,7 @@ static void max_pool_u8(const struct window *k, const uint8_t **rows, uint8_t *R
         for (int32_t u = 0; u < k->kernel_h; u++)
             for (int32_t v = 0; v < k->kernel_w; v++) {
                 const int32_t s = j * k->stride_w + v - k->pad_left;
-                if (rows[u] == NULL || s < 0 || s >= k->in_w)
+                if (!rows[u] || s < 0 || s >= k->in_w)
                     continue;
                 const uint8_t *RESTRICT x = rows[u] + s * k->in_c;
                 for (int32_t c = 0; c < k->out_c; c++)
@@ -167,7 +167,7 @@ static int32_t average_pool_u8(const struct window *k, const uint8_t **rows, int
     memset(y, 0, (size_t)k->out_c * sizeof *y);
     for (int32_t u = 0; u < k->kernel_h; u++)
         for (int32_t s = left; s < left + k->kernel_w; s++) {
-            if (rows[u] == NULL || s < 0 || s >= k->in_w)
+            if (!rows[u] || s < 0 || s >= k->in_w)
                 continue;
             const uint8_t *RESTRICT x = rows[u] + s * k->in_c;
             for (int32_t c = 0; c < k->out_c; c++)

@@ -113,7 +113,7 @@ static void gather(const struct window *k, const uint8_t **rows, int32_t j, int3
     for (int32_t u = 0; u < k->kernel_h; u++)
         for (int32_t v = 0; v < parts; v++, i += size) {
             const int32_t s = source(left + v * k->dilation_w, k->in_w, k->mode);
-            if (rows[u] == NULL || s < 0)
+            if (!rows[u] || s < 0)
                 clear(to, column, i, size);
             else
                 widen(to, column, i, size, rows[u] + s * k->in_c + first);
@@ -290,7 +290,7 @@ static void depthwise_u8(const struct window *k, const struct depthwise *w, cons
         const uint8_t *row = rows[t / k->kernel_w];
         const int32_t s = source(j * k->stride_w + t % k->kernel_w * k->dilation_w - k->pad_left,
                                  k->in_w, k->mode);
-        if (row != NULL && s >= 0) {
+        if (row && s >= 0) {
             taps[count].x = row + s * k->in_c;
             taps[count++].w = w->weight + t * k->out_c;
         }
