@@ -55,7 +55,9 @@ static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn
     k->conv_pack(c, false, w, NULL, packed);
     k->conv_forward(c, &pass);
     k->conv_pack(c, true, w, NULL, back);
-    k->conv_backward_data(c, n, dy, back, r.dx, scratch);
+    k->conv_backward_data(
+        c, &(struct cnn_conv_backward_data){
+               .n = n, .dy = dy, .packed = back, .dx = r.dx, .scratch = scratch});
     k->conv_backward_weights(c, &(struct cnn_conv_backward_weights){.n = n,
                                                                     .x = x,
                                                                     .dy = dy,

@@ -103,8 +103,11 @@ static void run(const struct cnn_kernels *k, struct arrays *a, const struct cnn_
                                                       .epilogue = &none,
                                                       .y = a->y + first * a->y_size,
                                                       .scratch = a->scratch});
-    k->conv_backward_data(&a->c, n, a->dy + first * a->y_size, a->back, a->dx + first * a->x_size,
-                          a->scratch);
+    k->conv_backward_data(&a->c, &(struct cnn_conv_backward_data){.n = n,
+                                                                  .dy = a->dy + first * a->y_size,
+                                                                  .packed = a->back,
+                                                                  .dx = a->dx + first * a->x_size,
+                                                                  .scratch = a->scratch});
     k->conv_backward_weights(&a->c,
                              &(struct cnn_conv_backward_weights){.n = n,
                                                                  .parts = root,

@@ -150,6 +150,12 @@ struct cnn_conv_forward {
     float *y, *scratch;
 };
 
+struct cnn_conv_backward_data {
+    size_t n;
+    const float *dy, *packed;
+    float *dx, *scratch;
+};
+
 struct cnn_conv_backward_weights {
     size_t n;
     const struct cnn_parts *parts;
@@ -341,8 +347,7 @@ struct cnn_kernels {
     void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
                       float *packed);
     void (*conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
-    void (*conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
-                               const float *packed, float *dx, float *scratch);
+    void (*conv_backward_data)(const struct cnn_conv *c, const struct cnn_conv_backward_data *pass);
     void (*conv_backward_weights)(const struct cnn_conv *c,
                                   const struct cnn_conv_backward_weights *pass);
 

@@ -12,8 +12,8 @@ size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n);
 void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
                        float *packed);
 void cnn_conv_forward_ref(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
-void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy,
-                                const float *packed, float *dx, float *scratch);
+void cnn_conv_backward_data_ref(const struct cnn_conv *c,
+                                const struct cnn_conv_backward_data *pass);
 void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
                                    const struct cnn_conv_backward_weights *pass);
 

@@ -154,13 +154,11 @@ static void backward_image(void *context, size_t image, size_t thread)
         }
 }
 
-void cnn_conv_backward_data_ref(const struct cnn_conv *c, size_t n, const float *dy,
-                                const float *packed, float *dx, float *scratch)
+void cnn_conv_backward_data_ref(const struct cnn_conv *c, const struct cnn_conv_backward_data *pass)
 {
-    (void)scratch;
-    struct conv_work k = conv_work(c, n);
-    k.dy = dy, k.w = packed, k.dx = dx;
-    cnn_parallel_for(n, backward_image, &k);
+    struct conv_work k = conv_work(c, pass->n);
+    k.dy = pass->dy, k.w = pass->packed, k.dx = pass->dx;
+    cnn_parallel_for(pass->n, backward_image, &k);
 }
 
 /* What is added up over images: the gradient of one weight, or of a filter's bias. */

@@ -244,8 +244,12 @@ static void forward(const struct cnn_call *call)
     struct cnn_scale bias = bias_geometry(call->node, call->n);
     float *saved = call->value[SLOT_PRODUCTS], *products = saved ? saved : call->y;
     bool separate = saved || state->activation.kind == CNN_ACT_SOFTMAX;
-    call->kernels->conv_backward_data(&state->back, call->n, call->x[0], call->value[SLOT_PACKED],
-                                      products, call->scratch);
+    call->kernels->conv_backward_data(
+        &state->back, &(struct cnn_conv_backward_data){.n = call->n,
+                                                       .dy = call->x[0],
+                                                       .packed = call->value[SLOT_PACKED],
+                                                       .dx = products,
+                                                       .scratch = call->scratch});
     if (!separate)
         bias.activation = state->activation;
     if (call->value[SLOT_BIAS] || bias.activation.kind != CNN_ACT_NONE)

@@ -283,8 +283,12 @@ static void backward(const struct cnn_call *call)
                                                                  .db = call->grad[CNN_SLOT_BIAS],
                                                                  .scratch = call->scratch});
     if (call->dx[0])
-        k->conv_backward_data(&w->conv, call->n, call->dy, call->value[CNN_SLOT_PACKED_BACK],
-                              call->dx[0], call->scratch);
+        k->conv_backward_data(
+            &w->conv, &(struct cnn_conv_backward_data){.n = call->n,
+                                                       .dy = call->dy,
+                                                       .packed = call->value[CNN_SLOT_PACKED_BACK],
+                                                       .dx = call->dx[0],
+                                                       .scratch = call->scratch});
 }
 
 const struct cnn_execution cnn_weighted_execution = {

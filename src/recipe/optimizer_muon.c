@@ -159,7 +159,11 @@ static void iterate(struct work *w)
     k->combine(square, B_FACTOR, w->a, C_FACTOR, w->b);
     k->conv_pack(&w->wide, true, w->x, NULL, w->packed);
     /* (bA + cA^2) X */
-    k->conv_backward_data(&w->wide, w->rows, w->b, w->packed, w->next, w->scratch);
+    k->conv_backward_data(&w->wide, &(struct cnn_conv_backward_data){.n = w->rows,
+                                                                     .dy = w->b,
+                                                                     .packed = w->packed,
+                                                                     .dx = w->next,
+                                                                     .scratch = w->scratch});
     k->combine(wide, 1, w->next, A_FACTOR, w->x);
 }
 

@@ -11,8 +11,8 @@ size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)
 void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
                                  const float *scale, float *packed);
 void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
-void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
-                                          const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *c,
+                                          const struct cnn_conv_backward_data *pass);
 void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
                                              const struct cnn_conv_backward_weights *pass);
 

@@ -141,14 +141,13 @@ static void data_block(void *context, size_t task, size_t thread)
 }
 
 /* With zero padding. */
-static void run(const struct cnn_conv *c, size_t n, const float *dy, const float *packed, float *dx,
-                float *scratch)
+static void run(const struct cnn_conv *c, const struct cnn_conv_backward_data *pass)
 {
-    struct data_gradient k = plan(c, n);
-    k.dy = dy;
-    k.packed = packed;
-    k.dx = dx;
-    k.scratch = scratch;
+    struct data_gradient k = plan(c, pass->n);
+    k.dy = pass->dy;
+    k.packed = pass->packed;
+    k.dx = pass->dx;
+    k.scratch = pass->scratch;
     cnn_parallel_for(k.cut.blocks.count * k.cut.groups * k.cut.parts, data_block, &k);
 }
 
@@ -190,31 +189,37 @@ static size_t padded_floats(const struct cnn_conv *whole)
     return cnn_size_times(cnn_size_times(whole->in_h, whole->in_w), whole->in_c + 15) / 16 * 16;
 }
 
-void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv, size_t n, const float *dy,
-                                          const float *packed, float *dx, float *scratch)
+/* Image by image, each with its padding. */
+static void run_padded(const struct cnn_conv *c, const struct cnn_conv *whole,
+                       const struct cnn_conv_backward_data *pass)
 {
-    if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
-        CNN_ISA_NAME(cnn_winograd_backward_data)(conv, n, dy, packed, dx, scratch);
-        return;
+    struct cnn_conv_backward_data image = {.n = 1,
+                                           .packed = pass->packed,
+                                           .dx = pass->scratch,
+                                           .scratch = pass->scratch + padded_floats(whole)};
+    for (size_t i = 0; i < pass->n; i++) {
+        image.dy = pass->dy + i * c->out_h * c->out_w * c->out_c;
+        run(whole, &image);
+        fold(c, whole, pass->scratch, pass->dx + i * c->in_h * c->in_w * c->in_c);
     }
-    if (CNN_ISA_NAME(cnn_depthwise_fits)(conv)) {
-        CNN_ISA_NAME(cnn_depthwise_backward_data)(conv, n, dy, packed, dx, scratch);
-        return;
-    }
+}
+
+void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv,
+                                          const struct cnn_conv_backward_data *pass)
+{
     struct cnn_conv c = *conv, whole;
-    if (CNN_ISA_NAME(cnn_scatter_fits)(conv)) {
-        CNN_ISA_NAME(cnn_scatter)(conv, n, dy, packed, dx, scratch);
-        return;
-    }
-    if (!unpadded(&c, &whole)) {
-        cnn_conv_flatten(&c, &n);
-        run(&c, n, dy, packed, dx, scratch);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        run(&whole, 1, dy + i * c.out_h * c.out_w * c.out_c, packed, scratch,
-            scratch + padded_floats(&whole));
-        fold(&c, &whole, scratch, dx + i * c.in_h * c.in_w * c.in_c);
+    struct cnn_conv_backward_data flat = *pass;
+    if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
+        CNN_ISA_NAME(cnn_winograd_backward_data)(conv, pass);
+    } else if (CNN_ISA_NAME(cnn_depthwise_fits)(conv)) {
+        CNN_ISA_NAME(cnn_depthwise_backward_data)(conv, pass);
+    } else if (CNN_ISA_NAME(cnn_scatter_fits)(conv)) {
+        CNN_ISA_NAME(cnn_scatter)(conv, pass);
+    } else if (unpadded(conv, &whole)) {
+        run_padded(conv, &whole, pass);
+    } else {
+        cnn_conv_flatten(&c, &flat.n);
+        run(&c, &flat);
     }
 }
 

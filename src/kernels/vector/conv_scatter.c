@@ -117,13 +117,12 @@ static void scatter_images(void *context, size_t task, size_t thread)
         unpad(k, padded + i * k->image_floats, k->dx + (first + i) * c->in_h * c->in_w * c->in_c);
 }
 
-void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, size_t n, const float *dy,
-                               const float *packed, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, const struct cnn_conv_backward_data *pass)
 {
-    struct scatter k = plan(c, n);
-    k.dy = dy;
-    k.packed = packed;
-    k.dx = dx;
-    k.scratch = scratch;
+    struct scatter k = plan(c, pass->n);
+    k.dy = pass->dy;
+    k.packed = pass->packed;
+    k.dx = pass->dx;
+    k.scratch = pass->scratch;
     cnn_parallel_for(k.tasks, scatter_images, &k);
 }

@@ -15,7 +15,6 @@ size_t CNN_ISA_NAME(cnn_scatter_packed_floats)(const struct cnn_conv *c);
 size_t CNN_ISA_NAME(cnn_scatter_scratch_floats)(const struct cnn_conv *c, size_t n);
 
 void CNN_ISA_NAME(cnn_scatter_pack)(const struct cnn_conv *c, const float *w, float *packed);
-void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, size_t n, const float *dy,
-                               const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_scatter)(const struct cnn_conv *c, const struct cnn_conv_backward_data *pass);
 
 #endif

@@ -407,12 +407,12 @@ void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
     run(&k);
 }
 
-void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
-                                               const float *packed, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
+                                               const struct cnn_conv_backward_data *pass)
 {
     bool whole = cnn_whole_filters(c->out_c, 1) == c->out_c;
     const struct cnn_axis rows = rows_of(c), columns = columns_of(c);
-    struct depthwise k = plan(c, c->in_h, c->in_w, n * c->in_h);
+    struct depthwise k = plan(c, c->in_h, c->in_w, pass->n * c->in_h);
     k.phases_h = c->stride_h;
     k.phases_w = c->stride_w;
     for (size_t i = 0; i < c->stride_h; i++)
@@ -421,10 +421,10 @@ void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t 
         k.columns[i] = backward_phase(i, &columns, whole);
     k.pad_top = c->pad_top;
     k.fold = c->out_c / c->in_c;
-    k.x = dy;
-    k.packed = packed;
-    k.y = dx;
-    k.scratch = scratch;
+    k.x = pass->dy;
+    k.packed = pass->packed;
+    k.y = pass->dx;
+    k.scratch = pass->scratch;
     k.line_floats = line_floats(c);
     run(&k);
 }

@@ -21,8 +21,8 @@ size_t CNN_ISA_NAME(cnn_depthwise_weights_scratch)(const struct cnn_conv *c, siz
 /* As the functions of kernels.h. */
 void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
                                          const struct cnn_conv_forward *pass);
-void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
-                                               const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
+                                               const struct cnn_conv_backward_data *pass);
 void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c,
                                                   const struct cnn_conv_backward_weights *pass);
 

@@ -538,14 +538,14 @@ void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c,
     run(&k, pass->scratch);
 }
 
-void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
-                                              const float *packed, float *dx, float *scratch)
+void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c,
+                                              const struct cnn_conv_backward_data *pass)
 {
-    struct winograd k = plan(c, n, true);
-    k.x = dy;
-    k.packed = packed;
-    k.y = dx;
-    run(&k, scratch);
+    struct winograd k = plan(c, pass->n, true);
+    k.x = pass->dy;
+    k.packed = pass->packed;
+    k.y = pass->dx;
+    run(&k, pass->scratch);
 }
 
 size_t CNN_ISA_NAME(cnn_winograd_scratch_floats)(const struct cnn_conv *c, size_t n)

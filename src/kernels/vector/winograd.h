@@ -22,8 +22,8 @@ size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size
 /* As the functions of kernels.h. */
 void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c,
                                         const struct cnn_conv_forward *pass);
-void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c, size_t n, const float *dy,
-                                              const float *packed, float *dx, float *scratch);
+void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c,
+                                              const struct cnn_conv_backward_data *pass);
 void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
                                                  const struct cnn_conv_backward_weights *pass);
 
