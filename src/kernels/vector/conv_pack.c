@@ -1,10 +1,9 @@
 /* Weights from OIHW into the panels that the GEMM reads (conv_internal.h). */
-#include <string.h>
-
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
 #include "kernels/vector/conv_scatter.h"
 #include "kernels/vector/depthwise.h"
+#include "kernels/vector/pack.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
@@ -21,73 +20,6 @@ struct packing {
     ptrdiff_t column_stride, group_stride;
 };
 
-/* The steps of the innermost loop that are packed together: whole cache lines of weights where they
- * lie side by side. */
-#define STEPS ((size_t)16)
-
-/* `steps` steps of the innermost loop of one panel, read along the smaller stride: along the other,
- * the lines read might all share one place in the cache. */
-static void pack_steps(const struct packing *p, size_t steps, size_t columns, size_t width,
-                       const float *from, float *to)
-{
-    ptrdiff_t step = p->depth.stride[0];
-    if (p->column_stride > step) {
-        for (size_t f = 0; f < columns; f++, from += p->column_stride)
-            for (size_t i = 0; i < steps; i++)
-                to[i * width + f] = from[(ptrdiff_t)i * step];
-        return;
-    }
-    for (size_t i = 0; i < steps; i++, from += step, to += width) {
-        if (p->column_stride == 1)
-            memcpy(to, from, columns * sizeof *to);
-        else
-            for (size_t f = 0; f < columns; f++)
-                to[f] = from[(ptrdiff_t)f * p->column_stride];
-    }
-}
-
-/* Multiplies the columns of some steps by their numbers. */
-static void scale_steps(const float *scale, size_t used, size_t width, size_t steps, float *panel)
-{
-    for (size_t j = 0; j < used; j += VLEN) {
-        vfloat factor = used - j < VLEN ? vload_tail(scale + j, used - j) : vload(scale + j);
-        for (size_t k = 0; k < steps; k++)
-            vstore(panel + k * width + j, vload(panel + k * width + j) * factor);
-    }
-}
-
-/* Steps k to k + steps of the innermost loop over `from`, for `columns` of the `width` columns of a
- * panel. */
-struct piece {
-    size_t k, steps, columns, width;
-    const float *from, *scale;
-};
-
-/* The columns of a panel beyond those used become 0. */
-static void pack_floats(const struct packing *p, const struct piece *s, float *to)
-{
-    if (s->columns < s->width)
-        memset(to, 0, s->steps * s->width * sizeof *to);
-    pack_steps(p, s->steps, s->columns, s->width, s->from + (ptrdiff_t)s->k * p->depth.stride[0],
-               to);
-    if (s->scale)
-        scale_steps(s->scale, s->columns, s->width, s->steps, to);
-}
-
-/* The same of pairs. */
-static void pack_pairs(const struct packing *p, const struct piece *s, float *to)
-{
-    float first[STEPS * CNN_PANEL], second[STEPS * CNN_PANEL];
-    size_t half = cnn_pairs(p->depth.count[0]), width = s->width;
-    struct piece later = *s;
-    later.k += half;
-    later.steps = cnn_size_min(s->steps, p->depth.count[0] - later.k);
-    pack_floats(p, s, first);
-    pack_floats(p, &later, second);
-    for (size_t i = 0; i < s->steps; i++, to += width)
-        cnn_pair_rows(first + i * width, i < later.steps ? second + i * width : NULL, width, to);
-}
-
 /* Task: one panel of one group. */
 static void pack_panel(void *context, size_t task, size_t thread)
 {
@@ -96,22 +28,26 @@ static void pack_panel(void *context, size_t task, size_t thread)
     const struct cnn_nest *d = &p->depth;
     size_t run = p->run, depth = run * d->count[1] * d->count[2], group = task / p->panels,
            column = task % p->panels * CNN_PANEL;
-    size_t width = cnn_panel_width(p->columns, column),
-           used = cnn_size_min(width, p->columns - column);
+    size_t width = cnn_panel_width(p->columns, column);
+    struct cnn_unpacked u = {
+        .scale = p->scale ? p->scale + group * p->columns + column : NULL,
+        .step = d->stride[0],
+        .column_stride = p->column_stride,
+        .depth = d->count[0],
+        .pairs = p->pairs,
+        .columns = cnn_size_min(width, p->columns - column),
+        .width = width,
+    };
     const float *from =
         p->from + (ptrdiff_t)group * p->group_stride + (ptrdiff_t)column * p->column_stride;
-    struct piece piece = {.columns = used,
-                          .width = width,
-                          .scale = p->scale ? p->scale + group * p->columns + column : NULL};
     float *to = p->to + depth * (group * cnn_packed_columns(p->columns) + column);
-    for (size_t k = 0; k < run; k += STEPS)
+    for (size_t k = 0; k < run; k += CNN_PACK_STEPS)
         for (size_t i = 0; i < d->count[2]; i++)
             for (size_t j = 0; j < d->count[1]; j++) {
-                piece.k = k;
-                piece.steps = cnn_size_min(STEPS, run - k);
-                piece.from = from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1];
-                (p->pairs ? pack_pairs
-                          : pack_floats)(p, &piece, to + ((i * d->count[1] + j) * run + k) * width);
+                u.from = from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1];
+                CNN_ISA_NAME(cnn_pack_steps)
+                (&u, k, cnn_size_min(CNN_PACK_STEPS, run - k),
+                 to + ((i * d->count[1] + j) * run + k) * width);
             }
 }
 
