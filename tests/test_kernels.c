@@ -55,9 +55,8 @@ static struct conv_result conv_run(const struct cnn_kernels *k, const struct cnn
     k->conv_pack(c, false, w, NULL, packed);
     k->conv_forward(c, &pass);
     k->conv_pack(c, true, w, NULL, back);
-    k->conv_backward_data(
-        c, &(struct cnn_conv_backward_data){
-               .n = n, .dy = dy, .packed = back, .dx = r.dx, .scratch = scratch});
+    k->conv_backward_data(c, &(struct cnn_conv_backward_data){
+                                 .n = n, .dy = dy, .packed = back, .dx = r.dx, .scratch = scratch});
     k->conv_backward_weights(c, &(struct cnn_conv_backward_weights){.n = n,
                                                                     .x = x,
                                                                     .dy = dy,
@@ -351,6 +350,66 @@ static void test_conv_with_a_residual(void **state)
         }
 }
 
+/* Weights packed on the way give the bits of those packed before. */
+static void unpacked_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n,
+                           enum cnn_activation_kind activation)
+{
+    struct conv_sizes size = conv_sizes(k, c, n);
+    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
+          *bias = tensor_random(c->out_c, 3), *dy = tensor_random(size.y, 4),
+          *packed = tensor_new(size.packed), *back = tensor_new(size.packed_back),
+          *scratch = tensor_new(size.scratch), *y[2] = {tensor_new(size.y), tensor_new(size.y)},
+          *dx[2] = {tensor_new(size.x), tensor_new(size.x)};
+    const struct cnn_epilogue epilogue = {.bias = bias, .activation = {.kind = activation}};
+    k->conv_pack(c, false, w, NULL, packed);
+    k->conv_pack(c, true, w, NULL, back);
+    for (size_t i = 0; i < 2; i++) {
+        k->conv_forward(c, &(struct cnn_conv_forward){.n = n,
+                                                      .x = x,
+                                                      .packed = i == 0 ? packed : NULL,
+                                                      .w = w,
+                                                      .epilogue = &epilogue,
+                                                      .y = y[i],
+                                                      .scratch = scratch});
+        k->conv_backward_data(c, &(struct cnn_conv_backward_data){.n = n,
+                                                                  .dy = dy,
+                                                                  .packed = i == 0 ? back : NULL,
+                                                                  .w = w,
+                                                                  .dx = dx[i],
+                                                                  .scratch = scratch});
+    }
+    assert_memory_equal(y[1], y[0], size.y * sizeof *y[0]);
+    assert_memory_equal(dx[1], dx[0], size.x * sizeof *dx[0]);
+    for (size_t i = 0; i < 2; i++) {
+        tensor_free(y[i], size.y);
+        tensor_free(dx[i], size.x);
+    }
+    tensor_free(x, size.x);
+    tensor_free(w, size.w);
+    tensor_free(bias, c->out_c);
+    tensor_free(dy, size.y);
+    tensor_free(packed, size.packed);
+    tensor_free(back, size.packed_back);
+    tensor_free(scratch, size.scratch);
+}
+
+static void test_dense_when_not_packed(void **state)
+{
+    (void)state;
+    /* inputs and units about the sizes of tiles, panels and blocks; {1, 1}: the smallest */
+    const size_t shapes[][2] = {{1, 1},    {3, 5},    {16, 10},   {17, 33},  {400, 120},
+                                {84, 129}, {513, 31}, {1030, 65}, {40, 515}, {1200, 300}};
+    const size_t images[] = {1, 5, 16, 131};
+    const struct cnn_kernels *k;
+    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (size_t j = 0; j < sizeof images / sizeof *images; j++)
+                for (int bf16 = 0; bf16 < 2; bf16++) {
+                    const struct cnn_conv c = cnn_conv_dense(shapes[i][0], shapes[i][1], bf16 == 1);
+                    unpacked_check(k, &c, images[j], j % 2 == 0 ? CNN_ACT_RELU : CNN_ACT_TANH);
+                }
+}
+
 static void test_conv_when_pooled(void **state)
 {
     (void)state;
@@ -610,6 +669,7 @@ int main(void)
         cmocka_unit_test(test_conv_when_usual_networks),
         cmocka_unit_test(test_conv_when_channels_are_few),
         cmocka_unit_test(test_conv_when_bf16),
+        cmocka_unit_test(test_dense_when_not_packed),
         cmocka_unit_test(test_conv_when_pooled),
         cmocka_unit_test(test_conv_with_a_residual),
         cmocka_unit_test(test_conv_when_geometry_is_random),

@@ -245,6 +245,10 @@ struct cnn_execution {
     /* Floats of the PACKED slot, or of PACKED_BACK; NULL for layers without them. */
     size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
 
+    /* Whether forward and backward of a step of training do without the packed weights; NULL: they
+     * do not. */
+    bool (*unpacked)(const struct cnn_node *node);
+
     /* Floats of scratch for n images; NULL: none. */
     size_t (*scratch)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
 

@@ -266,6 +266,8 @@ static size_t add_packed(struct maker *m, size_t i, size_t step, bool backward)
 {
     const struct cnn_node *node = &m->graph->nodes[i];
     const bool lasts = m->mode != CNN_PLAN_TRAIN;
+    if (!lasts && node->execution->unpacked && node->execution->unpacked(node))
+        return CNN_NO_BLOCK;
     return add_block(m, node->execution->packed(node, m->kernels, backward), lasts ? 0 : step,
                      lasts ? end_step(m) : step);
 }

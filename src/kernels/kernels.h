@@ -145,14 +145,14 @@ struct cnn_epilogue {
  * batch of their own). */
 struct cnn_conv_forward {
     size_t n;
-    const float *x, *packed;
+    const float *x, *packed, *w;
     const struct cnn_epilogue *epilogue;
     float *y, *scratch;
 };
 
 struct cnn_conv_backward_data {
     size_t n;
-    const float *dy, *packed;
+    const float *dy, *packed, *w;
     float *dx, *scratch;
 };
 
@@ -339,7 +339,9 @@ struct cnn_kernels {
      * again whenever w has changed: for conv_forward w, each filter times its number in scale
      * (NULL: all 1); with `backward`, for conv_backward_data, w without scale. Of a 1x1 convolution
      * with one group, filters may be packed for conv_forward in runs that begin at multiples of 64
-     * and have at least four, each as a convolution of its own, one behind the other. scratch:
+     * and have at least four, each as a convolution of its own, one behind the other. Of a dense
+     * layer (cnn_conv_dense) packed may be NULL: w is then packed on the way, which is faster where
+     * it is used once, and gives the same bits. scratch:
      * conv_scratch_floats(c, n) floats (covers all threads). conv_backward_weights: dw as w, db
      * out_c numbers. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);

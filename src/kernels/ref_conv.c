@@ -114,7 +114,8 @@ void cnn_conv_forward_ref(const struct cnn_conv *c, const struct cnn_conv_forwar
 {
     const struct cnn_pool *pool = pass->epilogue->pool;
     struct conv_work k = conv_work(c, pass->n);
-    k.x = pass->x, k.w = pass->packed, k.epilogue = pass->epilogue, k.y = pass->y;
+    k.x = pass->x, k.w = pass->packed ? pass->packed : pass->w, k.epilogue = pass->epilogue,
+    k.y = pass->y;
     cnn_parallel_for(pass->n * (pool ? pool->out_h : c->out_h), forward_row, &k);
 }
 
@@ -157,7 +158,7 @@ static void backward_image(void *context, size_t image, size_t thread)
 void cnn_conv_backward_data_ref(const struct cnn_conv *c, const struct cnn_conv_backward_data *pass)
 {
     struct conv_work k = conv_work(c, pass->n);
-    k.dy = pass->dy, k.w = pass->packed, k.dx = pass->dx;
+    k.dy = pass->dy, k.w = pass->packed ? pass->packed : pass->w, k.dx = pass->dx;
     cnn_parallel_for(pass->n, backward_image, &k);
 }
 

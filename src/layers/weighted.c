@@ -163,6 +163,12 @@ void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
                                    call->value[CNN_SLOT_BIAS], scale, bias);
 }
 
+/* A step uses the weights once. */
+static bool unpacked(const struct cnn_node *node)
+{
+    return node->tensors[CNN_SLOT_WEIGHT].rank == 2;
+}
+
 /* The units of a dense layer, of which each step has whole panels of columns in every instruction
  * set. */
 static size_t apart(const struct cnn_node *node)
@@ -179,6 +185,8 @@ static void prepare(const struct cnn_call *call)
     float *scale = w->normalizes ? folded_scale(call) : NULL,
           *packed = call->value[call->backward ? CNN_SLOT_PACKED_BACK : CNN_SLOT_PACKED];
     struct cnn_conv conv = w->conv;
+    if (!packed)
+        return;
     if (scale)
         cnn_weighted_fold(call, scale, scale + cnn_round_floats(conv.out_c));
     if (call->rows > 0) { /* behind those packed before */
@@ -252,6 +260,7 @@ static void forward(const struct cnn_call *call)
                                 &(struct cnn_conv_forward){.n = call->n,
                                                            .x = call->x[0],
                                                            .packed = call->value[CNN_SLOT_PACKED],
+                                                           .w = call->value[CNN_SLOT_WEIGHT],
                                                            .epilogue = &epilogue,
                                                            .y = sums,
                                                            .scratch = call->scratch});
@@ -287,12 +296,14 @@ static void backward(const struct cnn_call *call)
             &w->conv, &(struct cnn_conv_backward_data){.n = call->n,
                                                        .dy = call->dy,
                                                        .packed = call->value[CNN_SLOT_PACKED_BACK],
+                                                       .w = call->value[CNN_SLOT_WEIGHT],
                                                        .dx = call->dx[0],
                                                        .scratch = call->scratch});
 }
 
 const struct cnn_execution cnn_weighted_execution = {
     .packed = packed_floats,
+    .unpacked = unpacked,
     .scratch = scratch_floats,
     .prepare = prepare,
     .apart = apart,

@@ -7,6 +7,7 @@
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
 #include "kernels/vector/conv_scatter.h"
+#include "kernels/vector/dense.h"
 #include "kernels/vector/depthwise.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
@@ -209,7 +210,9 @@ void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv,
 {
     struct cnn_conv c = *conv, whole;
     struct cnn_conv_backward_data flat = *pass;
-    if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
+    if (!pass->packed) {
+        CNN_ISA_NAME(cnn_dense_backward_data)(conv, pass);
+    } else if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
         CNN_ISA_NAME(cnn_winograd_backward_data)(conv, pass);
     } else if (CNN_ISA_NAME(cnn_depthwise_fits)(conv)) {
         CNN_ISA_NAME(cnn_depthwise_backward_data)(conv, pass);

@@ -4,6 +4,7 @@
  * kernel column, channel). With dilation 1 the taps of a kernel row lie in one piece. */
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/dense.h"
 #include "kernels/vector/depthwise.h"
 #include "kernels/vector/ops.h"
 #include "kernels/vector/winograd.h"
@@ -122,6 +123,10 @@ static struct forward forward_plan(const struct cnn_conv *conv, size_t n,
 
 void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
 {
+    if (!pass->packed) {
+        CNN_ISA_NAME(cnn_dense_forward)(c, pass);
+        return;
+    }
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
         CNN_ISA_NAME(cnn_winograd_forward)(c, pass);
         return;

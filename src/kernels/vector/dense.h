@@ -1,0 +1,21 @@
+/* Dense layers whose weights are packed while they are multiplied, a block that stays in the cache
+ * at a time. A step of training uses weights once: packed whole before, they would be read twice
+ * and written once more. Bits are those of weights that are packed whole. */
+#ifndef CNN_KERNELS_VECTOR_DENSE_H
+#define CNN_KERNELS_VECTOR_DENSE_H
+
+#include "kernels/kernels.h"
+#include "kernels/vector/vector.h"
+
+/* Whether a convolution is a dense layer (cnn_conv_dense). */
+bool CNN_ISA_NAME(cnn_dense_fits)(const struct cnn_conv *c);
+
+/* Scratch, all threads together, of both. */
+size_t CNN_ISA_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n);
+
+/* As the functions of kernels.h whose packed is NULL. */
+void CNN_ISA_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
+void CNN_ISA_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
+                                           const struct cnn_conv_backward_data *pass);
+
+#endif
