@@ -86,7 +86,7 @@ struct work {
     size_t rows, columns;         /* of X: rows <= columns */
     struct cnn_conv wide, square; /* dense layers with the weights X, and A */
     float *x, *next, *a, *b;      /* X, the next X, A, and bA + cA^2 */
-    float *packed, *packed_a, *scratch;
+    float *scratch;
 };
 
 static size_t larger(size_t a, size_t b)
@@ -109,19 +109,11 @@ static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size
     if (!cnn_size_mul(less, more, &wide) || !cnn_size_mul(less, less, &square) ||
         wide > SIZE_MAX / 64 || square > SIZE_MAX / 64)
         return SIZE_MAX;
-    size_t packed = larger(kernels->conv_packed_floats(&work->wide, false),
-                           kernels->conv_packed_floats(&work->wide, true)),
-           packed_a = kernels->conv_packed_floats(&work->square, false);
     size_t scratch = larger(kernels->conv_scratch_floats(&work->wide, less),
                             kernels->conv_scratch_floats(&work->square, less));
     wide = cnn_round_floats(wide);
     square = cnn_round_floats(square);
-    if (packed > SIZE_MAX / 64 || packed_a > SIZE_MAX / 64 || scratch > SIZE_MAX / 64)
-        return SIZE_MAX;
-    packed = cnn_round_floats(packed);
-    packed_a = cnn_round_floats(packed_a);
-    if (!cnn_size_add(2 * wide, 2 * square, &part) ||
-        !cnn_size_add(part, packed + packed_a, &part) || !cnn_size_add(part, scratch, &total) ||
+    if (!cnn_size_add(2 * wide, 2 * square, &part) || !cnn_size_add(part, scratch, &total) ||
         total > SIZE_MAX / 64)
         return SIZE_MAX;
     if (memory) {
@@ -129,9 +121,7 @@ static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size
         work->next = work->x + wide;
         work->a = work->next + wide;
         work->b = work->a + square;
-        work->packed = work->b + square;
-        work->packed_a = work->packed + packed;
-        work->scratch = work->packed_a + packed_a;
+        work->scratch = work->b + square;
     }
     return total;
 }
@@ -141,29 +131,24 @@ static void iterate(struct work *w)
     const struct cnn_kernels *k = w->kernels;
     const struct cnn_epilogue none = {0};
     size_t square = w->rows * w->rows, wide = w->rows * w->columns;
-    k->conv_pack(&w->wide, false, w->x, NULL, w->packed);
     k->conv_forward(&w->wide, &(struct cnn_conv_forward){.n = w->rows, /* A = X X^T */
                                                          .x = w->x,
-                                                         .packed = w->packed,
+                                                         .w = w->x,
                                                          .epilogue = &none,
                                                          .y = w->a,
                                                          .scratch = w->scratch});
-    k->conv_pack(&w->square, false, w->a, NULL, w->packed_a);
     /* A^2, for A is symmetric */
     k->conv_forward(&w->square, &(struct cnn_conv_forward){.n = w->rows,
                                                            .x = w->a,
-                                                           .packed = w->packed_a,
+                                                           .w = w->a,
                                                            .epilogue = &none,
                                                            .y = w->b,
                                                            .scratch = w->scratch});
     k->combine(square, B_FACTOR, w->a, C_FACTOR, w->b);
-    k->conv_pack(&w->wide, true, w->x, NULL, w->packed);
     /* (bA + cA^2) X */
-    k->conv_backward_data(&w->wide, &(struct cnn_conv_backward_data){.n = w->rows,
-                                                                     .dy = w->b,
-                                                                     .packed = w->packed,
-                                                                     .dx = w->next,
-                                                                     .scratch = w->scratch});
+    k->conv_backward_data(
+        &w->wide, &(struct cnn_conv_backward_data){
+                      .n = w->rows, .dy = w->b, .w = w->x, .dx = w->next, .scratch = w->scratch});
     k->combine(wide, 1, w->next, A_FACTOR, w->x);
 }
 
