@@ -56,12 +56,15 @@ size_t cnn_c_scratch_bytes(const struct cnn_c_step *step)
 
 /* ---- Constants ---- */
 
+static const char *requantize_text(struct cnn_c_net *net, const struct cnn_integers *k)
+{
+    return cnn_c_text(net, "{%d, %d, %d, %d, %d}", k->left, k->shift, k->zero, k->low, k->high);
+}
+
 static void write_requantize(struct cnn_c_net *net, const struct cnn_c_step *step)
 {
-    const struct cnn_integers *k = step->integers;
     cnn_c_need(net, "requantize");
-    cnn_c_line(net, "static const struct requantize q = {%d, %d, %d, %d, %d};", k->left, k->shift,
-               k->zero, k->low, k->high);
+    cnn_c_line(net, "static const struct requantize q = %s;", requantize_text(net, step->integers));
 }
 
 /* The scales of sums, or their multipliers. */
@@ -376,11 +379,10 @@ static void write_scale(struct cnn_c_net *net, const struct cnn_c_step *step)
                *multiplier =
                    cnn_c_wholes(net, step, "multiplier", "int32_t", k->multiplier, k->count);
     cnn_c_need(net, "scale_u8");
-    write_requantize(net, step);
-    cnn_c_line(net, "static const struct scale k = {%s, %s, %zu, %zu};", multiplier, bias,
-               pixels_of(out), out.c);
+    cnn_c_line(net, "static const struct scale k = {%s, %s, %s, %zu, %zu};",
+               requantize_text(net, k), multiplier, bias, pixels_of(out), out.c);
     write_inputs(net, step);
-    cnn_c_line(net, "scale_u8(&q, &k, x, y);");
+    cnn_c_line(net, "scale_u8(&k, x, y);");
     if (table)
         cnn_c_line(net, "table_u8(y, %s, %zu, y);", table, cnn_shape_count(out));
 }

@@ -227,23 +227,22 @@ static void multiply_u8(const struct requantize *q, const struct term *a, const 
 }
 
 /* piece scale_u8: requantize */
-/* y = (x * multiplier + bias) / 2^shift, numbers of each channel; y may be x. The structs are
- * copied: a compiler must fear that writing y changes them. */
+/* y = (x * multiplier + bias) / 2^shift, numbers of each channel; y may be x. The struct is copied:
+ * a compiler must fear that writing y changes it. */
 struct scale {
+    struct requantize to;
     const int32_t *multiplier, *bias;
     int32_t pixels, channels;
 };
 
-static void scale_u8(const struct requantize *q, const struct scale *k, const uint8_t *x,
-                     uint8_t *y)
+static void scale_u8(const struct scale *scale, const uint8_t *x, uint8_t *y)
 {
-    const struct requantize to = *q;
-    const struct scale of = *k;
-    const int32_t half = (int32_t)1 << (to.shift - 1);
-    for (int32_t i = 0; i < of.pixels; i++, x += of.channels, y += of.channels)
-        for (int32_t c = 0; c < of.channels; c++) {
-            const int32_t sum = x[c] * of.multiplier[c] + of.bias[c] + half;
-            y[c] = (uint8_t)clamp(to.zero + (sum >> to.shift), to.low, to.high);
+    const struct scale k = *scale;
+    const int32_t half = (int32_t)1 << (k.to.shift - 1);
+    for (int32_t i = 0; i < k.pixels; i++, x += k.channels, y += k.channels)
+        for (int32_t c = 0; c < k.channels; c++) {
+            const int32_t sum = x[c] * k.multiplier[c] + k.bias[c] + half;
+            y[c] = (uint8_t)clamp(k.to.zero + (sum >> k.to.shift), k.to.low, k.to.high);
         }
 }
 
