@@ -170,6 +170,10 @@ sed -n 's/^    \(cnn_[a-z0-9_]*\);$/\1/p' src/libcnn.map | while read -r name; d
     grep -qw "$name" examples/*.cc examples/*.h || printf '%s, in C++\n' "$name"
 done >"$directory/unnamed"
 check 'every function of cnn.h stands in an example in C and in one in C++' cmp /dev/null "$directory/unnamed"
+# `p != NULL` is for what wants a truth value, and behind an assignment.
+grep -rnE --include='*.[ch]' '== NULL|!= NULL ([&|?]|$)|(if|while) \(.* != NULL\)( \{)?$' src cnn-cli tests examples |
+    grep -v ' = .*) != NULL' >"$directory/compared"
+check 'pointers are tested by ! and by themselves' cmp /dev/null "$directory/compared"
 if [ -n "$(find "$BUILD/obj/src" -name '*.o' -print -quit 2>/dev/null)" ]; then
     check 'no other files need each other' diff <(sort "$directory/known") "$directory/circles"
 else
