@@ -4,7 +4,10 @@ import {find, make, number} from './dom.js';
 import {table} from './map.js';
 import {say} from './words.js';
 
-const WHOLE = 64, WIDE = 8; // a matrix of as many numbers is shown whole; a long row in lines of 8
+const WHOLE = 64; // a matrix of as many numbers is shown whole
+
+// Numbers in a line of a long row: as many as a window has room for.
+const lineLength = () => matchMedia('(max-width: 800px)').matches ? 6 : 8;
 
 export class StepView {
     // ask: the worker's functions; onChange(): the network is another one.
@@ -55,7 +58,7 @@ export class StepView {
         const {name, dims} = this.tensor, chosen = this.chosen;
         const lead = ['step-filter', 'step-channel'].slice(0, chosen).map((id, i) => Math.max(0, Math.min(dims[i] - 1, Math.trunc(find(id).value) || 0)));
         const rest = dims.slice(chosen), all = rest.reduce((a, b) => a * b, 1), count = rest.length === 2 ? all : Math.min(WHOLE, all);
-        const columns = rest.length === 2 ? rest[1] : Math.min(WIDE, count), begin = lead.reduce((at, index, i) => at * dims[i] + index, 0) * all;
+        const columns = rest.length === 2 ? rest[1] : Math.min(lineLength(), count), begin = lead.reduce((at, index, i) => at * dims[i] + index, 0) * all;
         const names = Array.from({length: count}, (none, i) =>
             `${name}:${[...lead, ...(rest.length === 2 ? [Math.floor(i / rest[1]), i % rest[1]] : [i])].join(',')}`);
         return {names, begin, grid: {rows: series(Math.ceil(count / columns)), columns: series(columns)}};

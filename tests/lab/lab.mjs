@@ -461,6 +461,9 @@ await test('a step shows as many numbers as the tensor has', async () => {
     await browser.until("document.querySelectorAll('#step-numbers table').length === 3");
     const cells = await browser.evaluate("[...document.querySelectorAll('#step-numbers table')[0].querySelectorAll('td')].map(cell => cell.textContent)");
     demand(cells.filter(Boolean).length === 10 && cells.every(text => !/undefined|NaN/.test(text)), String(cells));
+    await browser.until("!document.querySelector('#step-text').hidden");
+    const cut = await browser.evaluate("['step-numbers', 'step-text'].filter(id => document.getElementById(id).scrollWidth > document.getElementById(id).clientWidth).join()");
+    demand(cut === '', `${cut} is wider than the window`);
 });
 
 await test('no page writes to the console or asks the network', async () => {
