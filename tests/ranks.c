@@ -209,6 +209,15 @@ static void close_pairs(size_t rank, size_t ranks)
                 close(pairs[i][k]);
 }
 
+static size_t missing_rank = RANKS_MOST;
+static char (*opening_said)[RANKS_TEXT];
+
+static void note_error(size_t rank, const cnn_diag *diag)
+{
+    if (opening_said && cnn_diag_count(diag) > 0)
+        snprintf(opening_said[rank], RANKS_TEXT, "%s", cnn_diag_get(diag, 0)->text);
+}
+
 static bool be_rank(size_t rank, double timeout, ranks_function *function, void *context)
 {
     cnn_cluster *cluster = NULL;
@@ -217,7 +226,13 @@ static bool be_rank(size_t rank, double timeout, ranks_function *function, void 
         peers[i] = (struct peer){.socket = i == rank ? -1 : pairs[rank][i]};
     cnn_parallel_use(cnn_pool_none());
     signal(SIGPIPE, SIG_IGN);
-    if (cnn_cluster_open(&sockets, timeout, &cluster, NULL) != CNN_OK)
+    if (rank == missing_rank)
+        return false;
+    cnn_diag *diag = cnn_diag_new();
+    cnn_status status = cnn_cluster_open(&sockets, timeout, &cluster, diag);
+    note_error(rank, diag);
+    cnn_diag_free(diag);
+    if (status != CNN_OK)
         return false;
     bool good = function(cluster, context);
     cnn_cluster_close(cluster);
@@ -248,6 +263,21 @@ size_t ranks_run(size_t ranks, double timeout, ranks_function *function, void *c
         bad += status != 0;
     }
     return bad;
+}
+
+static bool open_alone(cnn_cluster *cluster, void *context)
+{
+    (void)cluster, (void)context;
+    return true;
+}
+
+void ranks_open_without(size_t missing, size_t ranks, char (*said)[RANKS_TEXT])
+{
+    missing_rank = missing;
+    opening_said = said;
+    ranks_run(ranks, 5, open_alone, NULL);
+    missing_rank = RANKS_MOST;
+    opening_said = NULL;
 }
 
 size_t ranks_joint_messages(void)

@@ -12,6 +12,11 @@
 typedef bool ranks_function(cnn_cluster *cluster, void *context);
 size_t ranks_run(size_t ranks, double timeout, ranks_function *function, void *context);
 
+/* Runs ranks of which `missing` ends before it opens the cluster, so that nobody's opening
+ * succeeds; said (shared): what each rank's error is, empty: it has none. */
+#define RANKS_TEXT 200
+void ranks_open_without(size_t missing, size_t ranks, char (*said)[RANKS_TEXT]);
+
 /* Messages of joint calls (gather, broadcast, any) that this rank has sent so far. */
 size_t ranks_joint_messages(void);
 

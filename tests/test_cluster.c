@@ -214,6 +214,23 @@ static void test_a_rank_that_dies_is_named_to_all(void **state)
     }
 }
 
+/* One rank says so for all, or each would print it. */
+static void test_a_rank_that_never_comes_is_told_by_one(void **state)
+{
+    (void)state;
+    for (size_t missing = 0; missing < 3; missing += 2) {
+        char(*said)[RANKS_TEXT] = ranks_shared(3 * sizeof *said);
+        char name[16];
+        snprintf(name, sizeof name, "rank %zu: ", missing);
+        ranks_open_without(missing, 3, said);
+        for (size_t i = 0; i < 3; i++)
+            if (i == (missing == 0 ? 1 : 0))
+                assert_memory_equal(said[i], name, strlen(name));
+            else
+                assert_string_equal(said[i], "");
+    }
+}
+
 /* It sleeps without the cluster's thread, as a process does that was stopped. */
 static bool hang(cnn_cluster *cluster, void *context)
 {
@@ -254,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_messages_arrive_whole_and_in_order),
         cmocka_unit_test(test_a_rank_that_fails_is_named_to_all),
         cmocka_unit_test(test_a_rank_that_dies_is_named_to_all),
+        cmocka_unit_test(test_a_rank_that_never_comes_is_told_by_one),
         cmocka_unit_test(test_a_rank_that_stops_answering_is_named_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
