@@ -86,7 +86,7 @@ own_stb() {
 int main(void)
 {
     cnn_diag *diag = cnn_diag_new();
-    int failed = stbi_failure_reason() != NULL || diag == NULL;
+    int failed = stbi_failure_reason() != NULL || !diag;
     cnn_diag_free(diag);
     return failed;
 }

@@ -28,7 +28,7 @@ static int write(const char *name)
         'B',      'M',      [10] = 54, [14] = 40, [18] = shapes_WIDTH, [22] = shapes_HEIGHT,
         [26] = 1, [28] = 24};
     FILE *file = fopen(name, "wb");
-    if (file == NULL || fwrite(header, sizeof header, 1, file) != 1)
+    if (!file || fwrite(header, sizeof header, 1, file) != 1)
         return 1;
     for (int i = shapes_HEIGHT - 1; i >= 0; i--)
         fwrite(pixels + i * shapes_WIDTH * 3, 3, shapes_WIDTH, file);
