@@ -61,6 +61,16 @@ static const struct network {
      "- {type: conv, filters: 1, kernel_size: [13, 10]}\n- {type: flatten}\n"
      "- {type: dense, units: 10}\n" DATA,
      0.05},
+    /* a batch_norm that no convolution takes in does not pool on the way, as in floats */
+    {"normalised",
+     "input: [3, 16, 16]\nlayers:\n"
+     "- {type: conv, filters: 16, kernel_size: 3, name: a}\n"
+     "- {type: conv, filters: 6, kernel_size: 3, padding: 1, name: b}\n"
+     "- {type: concat, from: [a, b]}\n- {type: batch_norm}\n- {type: relu}\n"
+     "- {type: pool, pool_type: max, kernel_size: 2}\n"
+     "- {type: conv, filters: 16, kernel_size: 3}\n- {type: flatten}\n"
+     "- {type: dense, units: 10}\n" DATA,
+     0.05},
     /* softmax comes as part of a batch_norm between layers that compute with bytes */
     {"softmax inside",
      "input: [3, 16, 16]\nlayers:\n"
