@@ -5,8 +5,8 @@ struct settings {
     struct cnn_picture_settings pictures;
 };
 
-static const struct cnn_option options[] = {
-    CNN_PICTURE_OPTIONS(struct settings, "<input>-featmaps"), CNN_OPTION_END};
+static const struct cnn_option options[] = {CNN_PICTURE_OPTIONS("<input>-featmaps"),
+                                            CNN_OPTION_END};
 
 static cnn_status run(const void *data, char *const *operands, size_t operand_count, cnn_diag *diag)
 {

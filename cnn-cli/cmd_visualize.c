@@ -66,7 +66,7 @@ static const struct cnn_option options[] = {
      .offset = offsetof(struct settings, seed),
      .argument = "N",
      .help = "seed of the noise in saliency and excite (default: 1)"},
-    CNN_PICTURE_OPTIONS(struct settings, "<input>-visualize"),
+    CNN_PICTURE_OPTIONS("<input>-visualize"),
     CNN_OPTION_END,
 };
 

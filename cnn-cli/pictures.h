@@ -14,63 +14,46 @@ struct cnn_picture_settings { /* at the start of the settings of both commands *
     size_t threads;
 };
 
-/* The options of both, for the table of a command whose settings begin with a member `pictures`. */
-#define CNN_PICTURE_OPTION(settings, member) offsetof(settings, pictures.member)
-#define CNN_PICTURE_OPTIONS(settings, directory)                                                   \
+/* The options of both, for the table of a command whose settings begin with these. */
+#define CNN_PICTURE_OPTION(member) offsetof(struct cnn_picture_settings, member)
+#define CNN_PICTURE_OPTIONS(directory)                                                             \
     {.name = "output",                                                                             \
      .letter = 'o',                                                                                \
      .kind = CNN_OPTION_TEXT,                                                                      \
-     .offset = CNN_PICTURE_OPTION(settings, output),                                               \
+     .offset = CNN_PICTURE_OPTION(output),                                                         \
      .argument = "DIR",                                                                            \
      .help = "where to write (default: " directory ")"},                                           \
         {.name = "layer",                                                                          \
          .kind = CNN_OPTION_LIST,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, layer),                                            \
+         .offset = CNN_PICTURE_OPTION(layer),                                                      \
          .argument = "NAME",                                                                       \
          .help = "this layer; may be repeated"},                                                   \
         {.name = "palette",                                                                        \
          .kind = CNN_OPTION_TEXT,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, palette),                                          \
+         .offset = CNN_PICTURE_OPTION(palette),                                                    \
          .argument = "NAME",                                                                       \
          .words = "heat grey dark signed",                                                         \
          .help = "heat (the default), grey, dark or signed"},                                      \
         {.name = "one-scale",                                                                      \
          .kind = CNN_OPTION_FLAG,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, one_scale),                                        \
+         .offset = CNN_PICTURE_OPTION(one_scale),                                                  \
          .help = "all maps of a layer share one scale"},                                           \
         {.name = "each",                                                                           \
          .kind = CNN_OPTION_FLAG,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, each),                                             \
+         .offset = CNN_PICTURE_OPTION(each),                                                       \
          .help = "also a picture of each map"},                                                    \
         {.name = "npy",                                                                            \
          .kind = CNN_OPTION_FLAG,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, npy),                                              \
+         .offset = CNN_PICTURE_OPTION(npy),                                                        \
          .help = "also the numbers, as .npy arrays"},                                              \
         {.name = "text",                                                                           \
          .kind = CNN_OPTION_FLAG,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, text),                                             \
+         .offset = CNN_PICTURE_OPTION(text),                                                       \
          .help = "print the maps' numbers instead"},                                               \
-        {.name = "lang",                                                                           \
-         .kind = CNN_OPTION_TEXT,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, lang),                                             \
-         .argument = "LANGUAGE",                                                                   \
-         .words = "en ko",                                                                         \
-         .help = "of the page: en or ko (default: the locale's, else en)"},                        \
-        {.name = "weights",                                                                        \
-         .kind = CNN_OPTION_TEXT,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, weights),                                          \
-         .argument = "FILE",                                                                       \
-         .help = "load every parameter from this checkpoint"},                                     \
-        {.name = "set",                                                                            \
-         .kind = CNN_OPTION_LIST,                                                                  \
-         .offset = CNN_PICTURE_OPTION(settings, set),                                              \
-         .argument = "KEY=VALUE",                                                                  \
-         .help = "change a key of the description; may be repeated"},                              \
-    {                                                                                              \
-        .name = "threads", .kind = CNN_OPTION_COUNT,                                               \
-        .offset = CNN_PICTURE_OPTION(settings, threads), .argument = "N", .min = 1, .max = 256,    \
-        .help = "threads to use (default: the cores present)"                                      \
-    }
+        CNN_OPTION_LANG(struct cnn_picture_settings),                                              \
+        CNN_OPTION_WEIGHTS(struct cnn_picture_settings),                                           \
+        CNN_OPTION_SET(struct cnn_picture_settings),                                               \
+        CNN_OPTION_THREADS(struct cnn_picture_settings)
 
 /* Runs the whole: operands are the model and the input, in any order, or the input alone. options:
  * what the command itself sets, the rest is filled in from settings. suffix: of the directory that
