@@ -355,10 +355,12 @@ static void unpacked_check(const struct cnn_kernels *k, const struct cnn_conv *c
                            enum cnn_activation_kind activation)
 {
     struct conv_sizes size = conv_sizes(k, c, n);
+    const size_t unpacked = k->dense_scratch_floats(c, n);
     float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
           *bias = tensor_random(c->out_c, 3), *dy = tensor_random(size.y, 4),
           *packed = tensor_new(size.packed), *back = tensor_new(size.packed_back),
-          *scratch = tensor_new(size.scratch), *y[2] = {tensor_new(size.y), tensor_new(size.y)},
+          *scratch[2] = {tensor_new(size.scratch), tensor_new(unpacked)},
+          *y[2] = {tensor_new(size.y), tensor_new(size.y)},
           *dx[2] = {tensor_new(size.x), tensor_new(size.x)};
     const struct cnn_epilogue epilogue = {.bias = bias, .activation = {.kind = activation}};
     k->conv_pack(c, false, w, NULL, packed);
@@ -370,13 +372,13 @@ static void unpacked_check(const struct cnn_kernels *k, const struct cnn_conv *c
                                                       .w = w,
                                                       .epilogue = &epilogue,
                                                       .y = y[i],
-                                                      .scratch = scratch});
+                                                      .scratch = scratch[i]});
         k->conv_backward_data(c, &(struct cnn_conv_backward_data){.n = n,
                                                                   .dy = dy,
                                                                   .packed = i == 0 ? back : NULL,
                                                                   .w = w,
                                                                   .dx = dx[i],
-                                                                  .scratch = scratch});
+                                                                  .scratch = scratch[i]});
     }
     assert_memory_equal(y[1], y[0], size.y * sizeof *y[0]);
     assert_memory_equal(dx[1], dx[0], size.x * sizeof *dx[0]);
@@ -390,7 +392,8 @@ static void unpacked_check(const struct cnn_kernels *k, const struct cnn_conv *c
     tensor_free(dy, size.y);
     tensor_free(packed, size.packed);
     tensor_free(back, size.packed_back);
-    tensor_free(scratch, size.scratch);
+    tensor_free(scratch[0], size.scratch);
+    tensor_free(scratch[1], unpacked);
 }
 
 static void test_dense_when_not_packed(void **state)

@@ -245,12 +245,12 @@ struct cnn_execution {
     /* Floats of the PACKED slot, or of PACKED_BACK; NULL for layers without them. */
     size_t (*packed)(const struct cnn_node *node, const struct cnn_kernels *kernels, bool backward);
 
-    /* Whether forward and backward of a step of training do without the packed weights; NULL: they
-     * do not. */
-    bool (*unpacked)(const struct cnn_node *node);
-
     /* Floats of scratch for n images; NULL: none. */
     size_t (*scratch)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
+
+    /* The same of a step of training, which does without the packed weights. NULL, or 0: it does
+     * not. */
+    size_t (*unpacked)(const struct cnn_node *node, const struct cnn_kernels *kernels, size_t n);
 
     /* Packs weights into the PACKED slot, or into PACKED_BACK; called before forward, and before a
      * backward that gives dx, whenever the parameters have changed. NULL: nothing to do. */

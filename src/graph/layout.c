@@ -262,11 +262,18 @@ static void place_sums(struct maker *m)
 
 /* Packed weights of node i, which are used in one step. A step of training packs them then, for it
  * changes the weights; they last where the weights do. */
+/* Scratch of a step without packed weights; 0: it has them. */
+static size_t unpacked_floats(const struct maker *m, const struct cnn_node *node, size_t n)
+{
+    const bool may = m->mode == CNN_PLAN_TRAIN && node->execution->unpacked;
+    return may ? node->execution->unpacked(node, m->kernels, n) : 0;
+}
+
 static size_t add_packed(struct maker *m, size_t i, size_t step, bool backward)
 {
     const struct cnn_node *node = &m->graph->nodes[i];
     const bool lasts = m->mode != CNN_PLAN_TRAIN;
-    if (!lasts && node->execution->unpacked && node->execution->unpacked(node))
+    if (!lasts && unpacked_floats(m, node, 1) > 0)
         return CNN_NO_BLOCK;
     return add_block(m, node->execution->packed(node, m->kernels, backward), lasts ? 0 : step,
                      lasts ? end_step(m) : step);
@@ -295,8 +302,10 @@ static void place_tensors(struct maker *m)
         const size_t slice = cnn_stage_of(&m->layout->stages, i)->slice;
         /* work is cut up by n: fewer images may need more */
         for (size_t n = 1; node->execution->scratch && n <= slice; n++) {
-            size_t wanted = node->execution->scratch(node, m->kernels, n);
+            const size_t wanted = node->execution->scratch(node, m->kernels, n),
+                         unpacked = unpacked_floats(m, node, n);
             scratch = wanted > scratch ? wanted : scratch;
+            scratch = unpacked > scratch ? unpacked : scratch;
         }
     }
     m->layout->scratch = add_block(m, scratch, 0, end_step(m));

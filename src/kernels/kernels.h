@@ -341,11 +341,12 @@ struct cnn_kernels {
      * with one group, filters may be packed for conv_forward in runs that begin at multiples of 64
      * and have at least four, each as a convolution of its own, one behind the other. Of a dense
      * layer (cnn_conv_dense) packed may be NULL: w is then packed on the way, which is faster where
-     * it is used once, and gives the same bits. scratch:
-     * conv_scratch_floats(c, n) floats (covers all threads). conv_backward_weights: dw as w, db
-     * out_c numbers. */
+     * it is used once, and gives the same bits. scratch: conv_scratch_floats(c, n) floats, without
+     * packed weights dense_scratch_floats(c, n) (both cover all threads). conv_backward_weights: dw
+     * as w, db out_c numbers. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);
     size_t (*conv_scratch_floats)(const struct cnn_conv *c, size_t n);
+    size_t (*dense_scratch_floats)(const struct cnn_conv *c, size_t n);
     void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
                       float *packed);
     void (*conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);

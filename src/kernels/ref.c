@@ -7,6 +7,7 @@ const struct cnn_kernels cnn_kernels_ref = {
     .name = "ref",
     .conv_packed_floats = cnn_conv_packed_floats_ref,
     .conv_scratch_floats = cnn_conv_scratch_floats_ref,
+    .dense_scratch_floats = cnn_conv_scratch_floats_ref,
     .conv_pack = cnn_conv_pack_ref,
     .conv_forward = cnn_conv_forward_ref,
     .conv_backward_data = cnn_conv_backward_data_ref,

@@ -163,10 +163,13 @@ void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
                                    call->value[CNN_SLOT_BIAS], scale, bias);
 }
 
-/* A step uses the weights once. */
-static bool unpacked(const struct cnn_node *node)
+/* A step uses the weights of a dense layer once. */
+static size_t unpacked_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                              size_t n)
 {
-    return node->tensors[CNN_SLOT_WEIGHT].rank == 2;
+    const struct cnn_weighted *w = node->state;
+    return node->tensors[CNN_SLOT_WEIGHT].rank == 2 ? kernels->dense_scratch_floats(&w->conv, n)
+                                                    : 0;
 }
 
 /* The units of a dense layer, of which each step has whole panels of columns in every instruction
@@ -303,8 +306,8 @@ static void backward(const struct cnn_call *call)
 
 const struct cnn_execution cnn_weighted_execution = {
     .packed = packed_floats,
-    .unpacked = unpacked,
     .scratch = scratch_floats,
+    .unpacked = unpacked_floats,
     .prepare = prepare,
     .apart = apart,
     .forward = forward,

@@ -109,8 +109,8 @@ static size_t lay_out(struct work *work, const struct cnn_kernels *kernels, size
     if (!cnn_size_mul(less, more, &wide) || !cnn_size_mul(less, less, &square) ||
         wide > SIZE_MAX / 64 || square > SIZE_MAX / 64)
         return SIZE_MAX;
-    size_t scratch = larger(kernels->conv_scratch_floats(&work->wide, less),
-                            kernels->conv_scratch_floats(&work->square, less));
+    size_t scratch = larger(kernels->dense_scratch_floats(&work->wide, less),
+                            kernels->dense_scratch_floats(&work->square, less));
     wide = cnn_round_floats(wide);
     square = cnn_round_floats(square);
     if (!cnn_size_add(2 * wide, 2 * square, &part) || !cnn_size_add(part, scratch, &total) ||

@@ -1,7 +1,6 @@
 /* Scratch of a convolution: enough for any of its passes. */
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
-#include "kernels/vector/dense.h"
 #include "kernels/vector/depthwise.h"
 #include "kernels/vector/winograd.h"
 
@@ -15,9 +14,5 @@ size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)
            data = CNN_ISA_NAME(cnn_conv_backward_data_scratch)(c, n);
     size_t weights = CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(c, n),
            most = forward > data ? forward : data;
-    if (CNN_ISA_NAME(cnn_dense_fits)(c)) {
-        const size_t dense = CNN_ISA_NAME(cnn_dense_scratch_floats)(c, n);
-        most = most > dense ? most : dense;
-    }
     return most > weights ? most : weights;
 }

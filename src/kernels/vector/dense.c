@@ -106,11 +106,6 @@ static void multiply(const struct cnn_conv *c, struct product *p, float *scratch
     cnn_parallel_for(cnn_size_divide_up(p->columns, p->part_columns), multiply_columns, p);
 }
 
-bool CNN_ISA_NAME(cnn_dense_fits)(const struct cnn_conv *c)
-{
-    return c->in_h * c->in_w * c->out_h * c->out_w * c->kernel_h * c->kernel_w * c->groups == 1;
-}
-
 size_t CNN_ISA_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
     return cnn_size_plus(paired_floats(c, n), COLUMNS * STEPS * (size_t)cnn_parallel_threads());

@@ -7,13 +7,8 @@
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
-/* Whether a convolution is a dense layer (cnn_conv_dense). */
-bool CNN_ISA_NAME(cnn_dense_fits)(const struct cnn_conv *c);
-
-/* Scratch, all threads together, of both. */
+/* As the functions of kernels.h, of dense layers whose packed is NULL. */
 size_t CNN_ISA_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n);
-
-/* As the functions of kernels.h whose packed is NULL. */
 void CNN_ISA_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
 void CNN_ISA_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
                                            const struct cnn_conv_backward_data *pass);

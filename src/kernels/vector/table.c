@@ -1,6 +1,7 @@
 /* This instruction set's table. */
 #include "kernels/plain.h"
 #include "kernels/vector/conv.h"
+#include "kernels/vector/dense.h"
 #include "kernels/vector/int8.h"
 #include "kernels/vector/ops.h"
 
@@ -13,6 +14,7 @@ const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
     .name = STRING(CNN_ISA),
     .conv_packed_floats = CNN_ISA_NAME(cnn_conv_packed_floats),
     .conv_scratch_floats = CNN_ISA_NAME(cnn_conv_scratch_floats),
+    .dense_scratch_floats = CNN_ISA_NAME(cnn_dense_scratch_floats),
     .conv_pack = CNN_ISA_NAME(cnn_conv_pack),
     .conv_forward = CNN_ISA_NAME(cnn_conv_forward),
     .conv_backward_data = CNN_ISA_NAME(cnn_conv_backward_data),
