@@ -66,7 +66,7 @@ static const struct network {
      "input: [3, 16, 16]\nlayers:\n"
      "- {type: conv, filters: 16, kernel_size: 3, name: a}\n"
      "- {type: conv, filters: 6, kernel_size: 3, padding: 1, name: b}\n"
-     "- {type: concat, from: [a, b]}\n- {type: batch_norm}\n- {type: relu}\n"
+     "- {type: concat, from: [a, b]}\n- {type: batch_norm, eps: 1}\n- {type: relu}\n"
      "- {type: pool, pool_type: max, kernel_size: 2}\n"
      "- {type: conv, filters: 16, kernel_size: 3}\n- {type: flatten}\n"
      "- {type: dense, units: 10}\n" DATA,
