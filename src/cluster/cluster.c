@@ -60,6 +60,7 @@ bool cnn_cluster_wait(cnn_cluster *cluster, struct cnn_transfer *transfers, size
     double begun = cnn_now();
     pthread_mutex_lock(&cluster->lock);
     cluster->waiting = true;
+    pthread_cond_signal(&cluster->wake);
     for (; done < count && !cluster->over; done++)
         while (!atomic_load(&transfers[done].done) && !cluster->over)
             pthread_cond_wait(&cluster->changed, &cluster->lock);

@@ -14,6 +14,7 @@
 #define PART     ((size_t)1 << 22) /* most bytes of a message of the transport */
 #define SPIN     0.002             /* seconds for which a waiting caller's core is used to poll */
 #define NAP      50000             /* nanoseconds between polls */
+#define PAUSE    0.0005            /* seconds between polls while the caller computes */
 #define SUSPENSE 1.0               /* seconds that a lost connection waits for another reason */
 #define TELLING  1.0               /* seconds in which a failure should reach the others */
 #define BEATS    20                /* in the time after which a silent rank has failed */
@@ -268,28 +269,34 @@ static bool open_transport(struct cnn_cluster *cluster)
     return true;
 }
 
-/* Until there may be something to do. Called with the lock. */
+/* Until the caller posts a transfer or waits for one, or some seconds have passed. */
+static void wait_for_caller(struct cnn_cluster *cluster, double seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    double then = (double)until.tv_nsec * 1e-9 + seconds;
+    until.tv_sec += (time_t)then;
+    until.tv_nsec = (long)((then - (double)(time_t)then) * 1e9);
+    pthread_cond_timedwait(&cluster->wake, &cluster->lock, &until);
+}
+
+/* Until there may be something to do. Called with the lock. Each poll takes the core from a caller
+ * that computes for some microseconds. */
 static void rest(struct cnn_cluster *cluster)
 {
-    double quiet = cnn_now() - cluster->quiet_since;
-    struct timespec until;
+    const struct timespec nap = {.tv_nsec = NAP};
+    bool spin = cnn_now() - cluster->quiet_since < SPIN;
     if (cluster->posted.first)
         return;
-    if (!cluster->active && !cluster->closing) {
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        double then = (double)until.tv_nsec * 1e-9 + cluster->timeout / (2 * BEATS);
-        until.tv_sec += (time_t)then;
-        until.tv_nsec = (long)((then - (double)(time_t)then) * 1e9);
-        pthread_cond_timedwait(&cluster->wake, &cluster->lock, &until);
+    if (!cluster->waiting && !cluster->closing) {
+        wait_for_caller(cluster, cluster->active ? PAUSE : cluster->timeout / (2 * BEATS));
         return;
     }
-    bool spin = cluster->waiting && quiet < SPIN;
     pthread_mutex_unlock(&cluster->lock);
-    until = (struct timespec){.tv_nsec = NAP};
     if (spin)
         sched_yield();
     else
-        nanosleep(&until, NULL);
+        nanosleep(&nap, NULL);
     pthread_mutex_lock(&cluster->lock);
 }
 
