@@ -38,46 +38,39 @@ static void write_layers(struct cnn_text *page, const struct cnn_graph *graph)
     cnn_html_fill(page, layers_end, values);
 }
 
-/* The first layer with kernels, and their tensor; NULL where the network has none. */
-static const struct cnn_tensor *find_kernels(const struct cnn_graph *graph,
-                                             const struct cnn_node **layer)
+/* The kernels of the first convolution, and its layer; false where the network has none. */
+static bool find_kernels(const cnn_model *model, const struct cnn_node **layer,
+                         struct cnn_kernel_view *out)
 {
-    for (size_t i = 0; i < graph->count; i++)
-        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
-            const struct cnn_tensor *tensor = &graph->nodes[i].tensors[slot];
-            if (tensor->role == CNN_ROLE_WEIGHT && tensor->rank == 4) {
-                *layer = &graph->nodes[i];
-                return tensor;
-            }
-        }
-    return NULL;
+    const struct cnn_graph *graph = &model->graph;
+    for (size_t i = 0; model->parameters && i < graph->count; i++) {
+        *layer = &graph->nodes[i];
+        if ((*layer)->out.rank == 3 && cnn_layer_kernels(graph, model->parameters, i, out))
+            return true;
+    }
+    return false;
 }
 
 static cnn_status write_kernels(struct cnn_text *page, const cnn_model *model, cnn_diag *diag)
 {
-    const struct cnn_node *node = NULL;
-    const struct cnn_tensor *tensor = find_kernels(&model->graph, &node);
+    const struct cnn_node *node;
+    struct cnn_kernel_view kernels;
     struct cnn_canvas picture = {0};
-    if (!tensor || !model->parameters)
+    if (!find_kernels(model, &node, &kernels))
         return CNN_OK;
-    size_t filters = tensor->dims[0], channels = tensor->dims[1], tiles = channels;
-    size_t shown = filters * tiles <= MOST_TILES ? filters
-                   : tiles < MOST_TILES          ? MOST_TILES / tiles
-                                                 : 1;
-    bool colours = channels == 3 && node->input_count == 1 && node->inputs[0] == 0;
-    const struct cnn_kernel_view kernels = {.weights = model->parameters + tensor->offset,
-                                            .filters = shown,
-                                            .channels = channels,
-                                            .h = tensor->dims[2],
-                                            .w = tensor->dims[3]};
+    size_t filters = kernels.filters, tiles = kernels.channels;
+    kernels.filters = filters * tiles <= MOST_TILES ? filters
+                      : tiles < MOST_TILES          ? MOST_TILES / tiles
+                                                    : 1;
+    bool colours = tiles == 3 && node->input_count == 1 && node->inputs[0] == 0;
     cnn_status status = cnn_sheet_filters(&kernels, colours, NULL, &picture, diag);
     if (status == CNN_OK) {
         const struct cnn_html_value values[] = {
             cnn_html_string("layer", node->name),
-            cnn_html_flag("some", shown < filters),
-            cnn_html_number("shown", "%zu", shown),
+            cnn_html_flag("some", kernels.filters < filters),
+            cnn_html_number("shown", "%zu", kernels.filters),
             cnn_html_number("filters", "%zu", filters),
-            cnn_html_number("size", "%zu x %zu", tensor->dims[2], tensor->dims[3]),
+            cnn_html_number("size", "%zu x %zu", kernels.h, kernels.w),
             cnn_html_flag("colours", colours),
             {0}};
         cnn_html_fill(page, kernels_begin, values);

@@ -44,6 +44,15 @@ static struct cnn_colour kernel_colour(const float *red, size_t plane, float mag
     return (struct cnn_colour){byte[0], byte[1], byte[2]};
 }
 
+static void draw_colours_of(const struct kernels *k, struct cnn_canvas *canvas, size_t x, size_t y,
+                            const float *kernel, float magnitude)
+{
+    size_t plane = k->h * k->w;
+    for (size_t i = 0; i < plane; i++)
+        cnn_canvas_fill(canvas, x + i % k->w * k->enlarge, y + i / k->w * k->enlarge, k->enlarge,
+                        k->enlarge, kernel_colour(kernel + i, plane, magnitude));
+}
+
 static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas, size_t x, size_t y,
                              size_t filter)
 {
@@ -55,9 +64,7 @@ static void draw_colour_tile(const struct kernels *k, struct cnn_canvas *canvas,
     cnn_canvas_frame(
         canvas, (struct cnn_area){.x = x, .y = y, .width = k->across + 2, .height = k->down + 2}, 1,
         CNN_FAINT);
-    for (size_t i = 0; i < plane; i++)
-        cnn_canvas_fill(canvas, x + 1 + i % k->w * k->enlarge, y + 1 + i / k->w * k->enlarge,
-                        k->enlarge, k->enlarge, kernel_colour(kernel + i, plane, magnitude));
+    draw_colours_of(k, canvas, x + 1, y + 1, kernel, magnitude);
     snprintf(text, sizeof text, "%zu", filter);
     cnn_canvas_text(canvas, x, y + k->down + 4, 1, CNN_INK, text);
     if (range.nan > 0)
@@ -92,11 +99,12 @@ static cnn_status draw_colours(struct kernels *k, const char *title, struct cnn_
 }
 
 static void draw_kernel(const struct kernels *k, struct cnn_canvas *canvas, size_t x, size_t y,
-                        const float *kernel, struct cnn_range range)
+                        const float *kernel, struct cnn_colouring colouring)
 {
     for (size_t i = 0; i < k->h * k->w; i++)
         cnn_canvas_fill(canvas, x + i % k->w * k->enlarge, y + i / k->w * k->enlarge, k->enlarge,
-                        k->enlarge, cnn_palette_colour(CNN_PALETTE_SIGNED, range, kernel[i]));
+                        k->enlarge,
+                        cnn_palette_colour(colouring.palette, colouring.range, kernel[i]));
     cnn_canvas_frame(
         canvas,
         (struct cnn_area){.x = x - 1, .y = y - 1, .width = k->across + 2, .height = k->down + 2}, 1,
@@ -160,7 +168,8 @@ static cnn_status draw_rows(struct kernels *k, const char *title, struct cnn_can
                               CNN_INK, text);
         for (size_t c = 0; c < columns; c++)
             draw_kernel(k, out, x0 + c * step_x, y0 + f * step_y,
-                        k->weights + (f * k->channels + c) * k->h * k->w, range);
+                        k->weights + (f * k->channels + c) * k->h * k->w,
+                        (struct cnn_colouring){CNN_PALETTE_SIGNED, range});
     }
     return CNN_OK;
 }
@@ -187,4 +196,26 @@ cnn_status cnn_sheet_filters(const struct cnn_kernel_view *kernels, bool colours
     const struct cnn_maps maps = {.values = k.weights, .count = k.filters, .h = k.h, .w = k.w};
     return k.channels == 1 ? cnn_sheet_maps(&maps, &style, out, NULL, diag)
                            : draw_rows(&k, title, out, diag);
+}
+
+cnn_status cnn_sheet_tiles(const struct cnn_kernel_view *tiles, cnn_palette palette,
+                           const struct cnn_range *scales, size_t side, struct cnn_canvas *out,
+                           cnn_diag *diag)
+{
+    const size_t gap = 4;
+    struct kernels k = {.h = tiles->h, .w = tiles->w};
+    cnn_status status =
+        cnn_sheet_check("tiles", tiles->filters, tiles->channels, tiles->h, tiles->w, diag);
+    if (status != CNN_OK)
+        return status;
+    set_sizes(&k, side);
+    size_t step = k.across + 2 + gap;
+    status = cnn_canvas_new(tiles->filters * step - gap, k.down + 2, CNN_PAPER, out, diag);
+    for (size_t i = 0; status == CNN_OK && i < tiles->filters; i++) {
+        const float *tile = tiles->weights + i * tiles->channels * k.h * k.w;
+        draw_kernel(&k, out, i * step + 1, 1, tile, (struct cnn_colouring){palette, scales[i]});
+        if (tiles->channels == 3)
+            draw_colours_of(&k, out, i * step + 1, 1, tile, cnn_range_magnitude(scales[i]));
+    }
+    return status;
 }

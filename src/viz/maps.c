@@ -19,7 +19,7 @@ static bool rectifies(const struct cnn_view *view, size_t layer)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     if (cnn_activation_rectifies(node->activation) || layer == 0 ||
-        !cnn_story_merged(view, layer - 1))
+        !cnn_layer_merged(&view->model->graph, layer - 1))
         return cnn_activation_rectifies(node->activation);
     size_t bytes = cnn_shape_count(node->out) * sizeof(float);
     return rectifies(view, layer - 1) && memcmp(cnn_plan_value(view->plan, layer),
@@ -120,7 +120,7 @@ static bool tell_shown_elsewhere(struct cnn_view *view, size_t layer)
     size_t last = layer;
     if (view->options->layer_count > 0)
         return false;
-    while (cnn_story_merged(view, last))
+    while (cnn_layer_merged(&view->model->graph, last))
         last++;
     if (last > layer)
         cnn_story_paragraph(view, "Its maps are shown after %s, which changes the same numbers.",
@@ -179,38 +179,10 @@ const struct cnn_view_kind cnn_kind_featmaps = {
     .show = show_featmaps,
 };
 
-bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kernel_view *out)
-{
-    const struct cnn_graph *graph = &view->model->graph;
-    const struct cnn_node *node = cnn_view_node(view, layer);
-    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
-        const struct cnn_tensor *t = &node->tensors[slot];
-        const float *weights = view->model->parameters + t->offset;
-        if (t->role != CNN_ROLE_WEIGHT || t->rank < 2)
-            continue;
-        if (t->rank == 4) {
-            *out =
-                (struct cnn_kernel_view){weights, t->dims[0], t->dims[1], t->dims[2], t->dims[3]};
-            return true;
-        }
-        /* A dense layer on the flattened input has a weight for every pixel, in the order channel,
-         * row, column: a template as large as the input. */
-        const struct cnn_node *from =
-            node->inputs[0] > 0 ? &graph->nodes[node->inputs[0] - 1] : NULL;
-        if (from && from->inputs[0] == 0 && from->out.rank == 1 && from->window.kernel[0] == 1 &&
-            cnn_shape_count(graph->input) == t->dims[1]) {
-            *out = (struct cnn_kernel_view){weights, t->dims[0], graph->input.c, graph->input.h,
-                                            graph->input.w};
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool has_kernels(const struct cnn_view *view, size_t layer)
 {
     struct cnn_kernel_view kernels;
-    return cnn_view_kernels(view, layer, &kernels);
+    return cnn_layer_kernels(&view->model->graph, view->model->parameters, layer, &kernels);
 }
 
 static cnn_status show_filters(struct cnn_view *view, size_t layer, cnn_diag *diag)
@@ -220,7 +192,7 @@ static cnn_status show_filters(struct cnn_view *view, size_t layer, cnn_diag *di
     struct cnn_kernel_view k;
     struct cnn_canvas picture = {0};
     char title[400], name[80];
-    if (!stem || !cnn_view_kernels(view, layer, &k))
+    if (!stem || !cnn_layer_kernels(&view->model->graph, view->model->parameters, layer, &k))
         return stem ? CNN_OK : cnn_fail_memory(diag, 0, "a name");
     bool colours =
         k.channels == 3 && (node->inputs[0] == 0 ||

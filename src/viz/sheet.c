@@ -41,9 +41,7 @@ static enum state map_state(const struct sheet *s, struct cnn_range range)
     return range.low == range.high && s->h * s->w > 1 && !s->style.kernels ? CONSTANT : ALIVE;
 }
 
-/* The mean of a block of shrink x shrink values, cut off at the map's borders. One that holds NaN
- * is NaN. */
-static float block_mean(struct cnn_map map, size_t shrink, size_t row, size_t column)
+float cnn_map_mean(struct cnn_map map, size_t shrink, size_t row, size_t column)
 {
     double sum = 0;
     size_t y0 = row * shrink, x0 = column * shrink;
@@ -64,7 +62,7 @@ static void colour_map(struct cnn_canvas *canvas, struct cnn_map map, size_t shr
         for (size_t x = 0; x < canvas->width; x++)
             cnn_canvas_fill(canvas, x, y, 1, 1,
                             cnn_palette_colour(colouring.palette, colouring.range,
-                                               block_mean(map, shrink, y, x)));
+                                               cnn_map_mean(map, shrink, y, x)));
     }
 }
 

@@ -20,6 +20,19 @@ struct cnn_kernel_view {
     size_t filters, channels, h, w;
 };
 
+/* The mean of the block of shrink x shrink values at this place among the blocks, cut off at the
+ * map's borders. One that holds NaN is NaN. */
+float cnn_map_mean(struct cnn_map map, size_t shrink, size_t row, size_t column);
+
+/* The layer's tensor of kernels (or, of a dense layer that reads the flattened input, of
+ * templates) in this slab; false: it has none. */
+bool cnn_layer_kernels(const struct cnn_graph *graph, const float *parameters, size_t layer,
+                       struct cnn_kernel_view *out);
+
+/* Whether the layer's maps are shown by a later one: the next layer, its one reader, only changes
+ * the numbers in place. */
+bool cnn_layer_merged(const struct cnn_graph *graph, size_t layer);
+
 struct cnn_sheet_style {
     cnn_palette palette;
     bool one_scale; /* all maps on one scale, else each on its own */
@@ -60,6 +73,13 @@ cnn_status cnn_sheet_values(const float *values, size_t count, const struct cnn_
  * grey); else one row per filter and one tile per channel, SIGNED on one scale. */
 cnn_status cnn_sheet_filters(const struct cnn_kernel_view *kernels, bool colours, const char *title,
                              struct cnn_canvas *out, cnn_diag *diag);
+
+/* Kernels or maps in a row without captions, each enlarged by a whole factor to about `side`
+ * pixels: with three channels a tile is in colour (zero is grey), else the first one is shown by
+ * palette. scales: of each tile. */
+cnn_status cnn_sheet_tiles(const struct cnn_kernel_view *tiles, cnn_palette palette,
+                           const struct cnn_range *scales, size_t side, struct cnn_canvas *out,
+                           cnn_diag *diag);
 
 /* Where the cells of a map lie on a picture, along one direction: the middle of cell i is at first
  * + i * step of the picture's size. */

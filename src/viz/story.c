@@ -296,30 +296,6 @@ void cnn_story_begin(struct cnn_view *view)
                           view->model->graph.input.w);
 }
 
-/* Whether the layer changes numbers where they stand: same shape, one input, no window, no mixing
- * by weights. */
-static bool is_in_place(const struct cnn_node *node)
-{
-    const cnn_shape in = node->in[0], out = node->out;
-    const struct cnn_window *w = &node->window;
-    return node->input_count == 1 && in.rank == out.rank && in.c == out.c && in.h == out.h &&
-           in.w == out.w && !node->sees_all && node->macs == 0 &&
-           w->kernel[0] * w->kernel[1] * w->stride[0] * w->stride[1] == 1;
-}
-
-bool cnn_story_merged(const struct cnn_view *view, size_t layer)
-{
-    const struct cnn_graph *graph = &view->model->graph;
-    size_t readers = 0;
-    if (layer + 1 >= graph->count || layer + 1 == graph->logits ||
-        !is_in_place(&graph->nodes[layer + 1]))
-        return false;
-    for (size_t i = layer + 1; i < graph->count; i++)
-        for (size_t k = 0; k < graph->nodes[i].input_count; k++)
-            readers += graph->nodes[i].inputs[k] == layer + 1;
-    return readers == 1 && graph->nodes[layer + 1].inputs[0] == layer + 1;
-}
-
 /* The word of a choice among the layer's settings; NULL where it has no such key, or says none. */
 static const char *choice_of(const struct cnn_node *node, const char *name)
 {

@@ -137,13 +137,6 @@ void cnn_story_heading(struct cnn_view *view, const char *format, ...)
  * overwrite. */
 const char *cnn_story_class(const struct cnn_view *view, size_t class);
 const char *cnn_story_percent(double share); /* likewise */
-/* Whether the layer's maps are shown by a later one: the next layer, its one reader, only changes
- * the numbers in place. */
-bool cnn_story_merged(const struct cnn_view *view, size_t layer);
-
-/* The layer's tensor of kernels (or, of a dense layer that reads the flattened input, of
- * templates); false: it has none. */
-bool cnn_view_kernels(const struct cnn_view *view, size_t layer, struct cnn_kernel_view *out);
 
 /* The pixels that can change the value at (row, column) of a value's map; none where the windows
  * lie on padding alone. The smallest rectangle that holds them: strides and dilation can leave gaps
