@@ -381,10 +381,10 @@ const struct cnn_command cnn_command_train = {
     .details =
         "CONFIG is a YAML description, or a directory that init has made. 'cnn help layers',\n"
         "'cnn help data' and so on list its keys. The run's directory gets config.yaml,\n"
-        "best.safetensors, last.safetensors, steps.csv, epochs.csv, health.csv, and\n"
-        "report.html, which shows the progress. Only the directory's name goes to standard\n"
-        "output. An interrupt (Ctrl-C) saves the state; --resume continues the run. SIGUSR1\n"
-        "saves the state, and the run continues.\n",
+        "best.safetensors, last.safetensors, steps.csv, epochs.csv, health.csv,\n"
+        "film.safetensors, and report.html, which shows the progress. Only the directory's\n"
+        "name goes to standard output. An interrupt (Ctrl-C) saves the state; --resume\n"
+        "continues the run. SIGUSR1 saves the state, and the run continues.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_max = 1,

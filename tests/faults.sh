@@ -100,6 +100,7 @@ whole_checkpoints() {
 
 same_runs() {
     cmp "$1/best.safetensors" "$2/best.safetensors" && cmp "$1/last.safetensors" "$2/last.safetensors" && cmp "$1/config.yaml" "$2/config.yaml" &&
+        cmp "$1/film.safetensors" "$2/film.safetensors" &&
         diff "$1/health.csv" "$2/health.csv" && diff <(cut -d, -f1-6 "$1/epochs.csv") <(cut -d, -f1-6 "$2/epochs.csv") &&
         diff <(cut -d, -f1-4 "$1/steps.csv") <(cut -d, -f1-4 "$2/steps.csv") && diff <(ls "$1") <(ls "$2")
 }

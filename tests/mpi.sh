@@ -46,7 +46,8 @@ ranks() {
 
 same_run() {
     cmp "$1/last.safetensors" "$2/last.safetensors" && cmp "$1/best.safetensors" "$2/best.safetensors" &&
-        cmp <(cut -d, -f1-6 "$1/epochs.csv") <(cut -d, -f1-6 "$2/epochs.csv") && cmp "$1/health.csv" "$2/health.csv"
+        cmp <(cut -d, -f1-6 "$1/epochs.csv") <(cut -d, -f1-6 "$2/epochs.csv") && cmp "$1/health.csv" "$2/health.csv" &&
+        cmp "$1/film.safetensors" "$2/film.safetensors"
 }
 
 # trains_alike NAME RANKS THREADS SETTING...: as one process does.

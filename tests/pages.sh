@@ -109,12 +109,12 @@ check_page all/index.html 15
 make maps featmaps other.bmp -o maps
 check_page maps/index.html 5
 make run train small.yaml -o run
-check_page run/report.html 5
+check_page run/report.html 12
 make again train small.yaml -o again --set train.seed=2 --set train.optimizer.lr=0.01
 make compare report run again -o compare.html
 check_page compare.html 0
 make alone report run -o alone.html
-check_page alone.html 1
+check_page alone.html 8
 make eval eval run --report eval.html --gallery gallery
 check_page eval.html 5
 check_page gallery/index.html 3

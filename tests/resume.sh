@@ -75,7 +75,7 @@ has_file() {
 # The same run in both directories: bytes of the checkpoints, tables without the columns that tell time; and nothing left of what was broken off.
 same_runs() {
     cmp "$1/best.safetensors" "$2/best.safetensors" && cmp "$1/last.safetensors" "$2/last.safetensors" &&
-        cmp "$1/health.csv" "$2/health.csv" &&
+        cmp "$1/health.csv" "$2/health.csv" && cmp "$1/film.safetensors" "$2/film.safetensors" &&
         cmp <(cut -d, -f1-6 "$1/epochs.csv") <(cut -d, -f1-6 "$2/epochs.csv") &&
         cmp <(cut -d, -f1-4 "$1/steps.csv") <(cut -d, -f1-4 "$2/steps.csv") &&
         cmp <(ls "$1") <(ls "$2")

@@ -118,6 +118,7 @@ void runs_assert_same(struct scratch *s, const char *a, const char *b)
     runs_assert_same_file(s, a, b, "best.safetensors");
     runs_assert_same_file(s, a, b, "last.safetensors");
     runs_assert_same_file(s, a, b, "health.csv");
+    runs_assert_same_file(s, a, b, "film.safetensors");
     runs_assert_same_table(s, a, b, "steps.csv");
     runs_assert_same_table(s, a, b, "epochs.csv");
 }

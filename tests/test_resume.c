@@ -165,7 +165,7 @@ static void copy_run(struct scratch *s, const char *from, const char *to)
 {
     const char *files[] = {
         "config.yaml", "best.safetensors", "last.safetensors", "last.previous.safetensors",
-        "steps.csv",   "epochs.csv",       "health.csv"};
+        "steps.csv",   "epochs.csv",       "health.csv",       "film.safetensors"};
     assert_int_equal(mkdir(scratch_path(s, to), 0777), 0);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         copy_file(s, from, to, files[i]);

@@ -214,8 +214,9 @@ static void test_directory_of_another_run_is_refused(void **state)
     assert_int_equal(runs_train(s, "run", false, NULL, "train.epochs=1"), CNN_OK);
     assert_int_equal(runs_train(s, "run", false, NULL, NULL), CNN_INVALID);
     runs_expect(s, "holds a run already");
-    const char *files[] = {"run/config.yaml", "run/best.safetensors", "run/last.safetensors",
-                           "run/steps.csv",   "run/epochs.csv",       "run/health.csv"};
+    const char *files[] = {"run/config.yaml",     "run/best.safetensors", "run/last.safetensors",
+                           "run/steps.csv",       "run/epochs.csv",       "run/health.csv",
+                           "run/film.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         assert_int_equal(remove(scratch_path(s, files[i])), 0);
     /* last.previous.safetensors can be gone on with */

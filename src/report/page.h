@@ -3,6 +3,7 @@
 #ifndef CNN_REPORT_PAGE_H
 #define CNN_REPORT_PAGE_H
 
+#include "report/film.h"
 #include "report/history.h"
 #include "report/samples.h"
 #include "viz/html.h"
@@ -42,5 +43,8 @@ cnn_status cnn_page_samples(struct cnn_text *page, const cnn_model *model,
 
 /* The table of layers, and the first convolution's kernels. */
 cnn_status cnn_page_network(struct cnn_text *page, const cnn_model *model, cnn_diag *diag);
+
+/* How the first layer came about, a row for each frame; nothing where there is no film. */
+cnn_status cnn_page_film(struct cnn_text *page, const struct cnn_film *film, cnn_diag *diag);
 
 #endif

@@ -69,6 +69,26 @@ static const char *tell_time(char *text, size_t size)
     return known ? text : "";
 }
 
+/* A page is good without the film. */
+static cnn_status read_film(const char *directory, struct cnn_film *film, cnn_diag *diag)
+{
+    struct cnn_text path = {0};
+    cnn_text_printf(&path, "%s/film.safetensors", directory);
+    cnn_diag *own = cnn_diag_new();
+    cnn_status status = path.failed ? cnn_fail_memory(own, path.size, "a path")
+                                    : cnn_film_read(path.data, film, own);
+    enum cnn_want want = status == CNN_OK ? CNN_WANT_NOTHING : cnn_diag_want(own);
+    if (want != CNN_WANT_NOTHING)
+        status = cnn_fail_want(diag, want, 0, "the film of the run");
+    else if (status != CNN_OK) {
+        cnn_warn(diag, NULL, "%s; the page does not show it", cnn_diag_get(own, 0)->text);
+        status = CNN_OK;
+    }
+    cnn_text_free(&path);
+    cnn_diag_free(own);
+    return status;
+}
+
 /* How far a run has come. Files do not say whether somebody still works on it; only report->running
  * does. */
 static void write_state(struct cnn_text *page, const struct cnn_report *report,
@@ -179,7 +199,7 @@ static const char *choose_title(const struct cnn_report *report)
 
 static cnn_status write_page(struct cnn_text *page, const struct cnn_report *report,
                              const struct config *config, const struct cnn_history *history,
-                             cnn_diag *diag)
+                             const struct cnn_film *film, cnn_diag *diag)
 {
     cnn_html_begin(page, choose_title(report), report->running ? REFRESH : 0);
     if (report->directory) {
@@ -196,6 +216,8 @@ static cnn_status write_page(struct cnn_text *page, const struct cnn_report *rep
     cnn_status status = write_answers(page, report, history, diag);
     if (status == CNN_OK && report->model)
         status = cnn_page_network(page, report->model, diag);
+    if (status == CNN_OK)
+        status = cnn_page_film(page, film, diag);
     if (config->text)
         cnn_html_fill(page, description,
                       (const struct cnn_html_value[]){cnn_html_string("text", config->text), {0}});
@@ -207,6 +229,7 @@ cnn_status cnn_report_write(const char *path, const struct cnn_report *report, c
 {
     struct config config = {0};
     struct cnn_history history = {0};
+    struct cnn_film film = {0};
     struct cnn_text page = {0};
     cnn_status status = CNN_OK;
     if (report->directory) {
@@ -215,12 +238,15 @@ cnn_status cnn_report_write(const char *path, const struct cnn_report *report, c
             status = cnn_history_read(report->directory, task_of(report), &history, diag);
         if (status == CNN_OK)
             cnn_history_describe(&history, config.arena, config.train);
+        if (status == CNN_OK)
+            status = read_film(report->directory, &film, diag);
     }
     if (status == CNN_OK)
-        status = write_page(&page, report, &config, &history, diag);
+        status = write_page(&page, report, &config, &history, &film, diag);
     if (status == CNN_OK)
         status = cnn_html_write(&page, path, diag);
     cnn_text_free(&page);
+    cnn_film_free(&film);
     cnn_history_free(&history);
     cnn_free(config.text);
     cnn_arena_free(config.arena);

@@ -10,7 +10,8 @@
 /* the part of a page that is about one model; what is NULL or empty is left out */
 struct cnn_report {
     const char *title;
-    /* of a run: config.yaml, epochs.csv, steps.csv, health.csv are read from it */
+    /* of a run: config.yaml, epochs.csv, steps.csv, health.csv and film.safetensors are read from
+     * it */
     const char *directory;
     bool running; /* the page reads itself again every few seconds */
     /* updates done, where that is known: not each is in steps.csv */

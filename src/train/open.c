@@ -38,6 +38,21 @@ static cnn_status save_state(struct cnn_training *t, cnn_diag *diag)
     return status;
 }
 
+/* The film goes on after this epoch; that of a run without a step begins. */
+static cnn_status open_film(struct cnn_training *t, size_t epoch, cnn_diag *diag)
+{
+    const char *damage = NULL;
+    cnn_status status = cnn_filming_open(t->model, t->val, cnn_split_names[t->val_split],
+                                         t->run.film, &t->filming, diag);
+    if (status == CNN_OK)
+        status = cnn_filming_resume(&t->filming, epoch, &damage, diag);
+    if (status == CNN_OK && damage)
+        cnn_training_note(t, "%s; the film of the run begins anew", damage);
+    if (status == CNN_OK && t->progress.step == 0)
+        status = cnn_filming_take(&t->filming, 0, diag);
+    return status;
+}
+
 static cnn_status open_new(struct cnn_training *t, const cnn_train_options *options, cnn_diag *diag)
 {
     cnn_status status = cnn_training_prepare(t, options, diag);
@@ -52,7 +67,9 @@ static cnn_status open_new(struct cnn_training *t, const cnn_train_options *opti
     if (status != CNN_OK || !cnn_training_leads(t))
         return status;
     status = write_config(t, diag);
-    return status == CNN_OK ? cnn_run_open_tables(&t->run, t->model->task, 0, 0, 0, diag) : status;
+    if (status == CNN_OK)
+        status = cnn_run_open_tables(&t->run, t->model->task, 0, 0, 0, diag);
+    return status == CNN_OK ? open_film(t, 0, diag) : status;
 }
 
 /* ---- Going on ---- */
@@ -248,8 +265,9 @@ static cnn_status open_resumed(struct cnn_training *t, const cnn_train_options *
            measured = step / t->progress.steps_per_epoch;
     if (step == t->steps)
         measured = (step - 1) / t->progress.steps_per_epoch + 1;
-    return cnn_run_open_tables(&t->run, t->model->task, step, logged < measured ? logged : measured,
-                               measured, diag);
+    logged = logged < measured ? logged : measured;
+    status = cnn_run_open_tables(&t->run, t->model->task, step, logged, measured, diag);
+    return status == CNN_OK ? open_film(t, logged, diag) : status;
 }
 
 cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_options *options,
@@ -265,6 +283,7 @@ cnn_status cnn_training_open(struct cnn_training *training, const cnn_train_opti
 void cnn_training_close(struct cnn_training *training)
 {
     cnn_health_close(&training->health);
+    cnn_filming_close(&training->filming);
     cnn_samples_free(&training->samples);
     cnn_metrics_free(&training->evaluation);
     cnn_evaluator_close(&training->evaluator);

@@ -26,6 +26,7 @@ cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *
         run->last = cnn_arena_printf(run->arena, "%s/last.safetensors", directory);
         run->previous = cnn_arena_printf(run->arena, "%s/last.previous.safetensors", directory);
         run->damaged = cnn_arena_printf(run->arena, "%s/last.damaged.safetensors", directory);
+        run->film = cnn_arena_printf(run->arena, "%s/film.safetensors", directory);
         run->report = cnn_arena_printf(run->arena, "%s/report.html", directory);
         run->steps_path = cnn_arena_printf(run->arena, "%s/steps.csv", directory);
         run->epochs_path = cnn_arena_printf(run->arena, "%s/epochs.csv", directory);
@@ -33,8 +34,8 @@ cnn_status cnn_run_locate(struct cnn_run *run, const char *directory, cnn_diag *
         run->lock_path = cnn_arena_printf(run->arena, "%s/lock", directory);
     }
     if (!run->arena || !run->directory || !run->config || !run->best || !run->last ||
-        !run->previous || !run->damaged || !run->report || !run->steps_path || !run->epochs_path ||
-        !run->health_path || !run->lock_path)
+        !run->previous || !run->damaged || !run->film || !run->report || !run->steps_path ||
+        !run->epochs_path || !run->health_path || !run->lock_path)
         return cnn_fail_memory(diag, strlen(directory), "the run directory's paths");
     return CNN_OK;
 }
@@ -74,9 +75,9 @@ static cnn_status check_plain(const char *path, cnn_diag *diag)
 
 static cnn_status take_directory(struct cnn_run *run, cnn_diag *diag)
 {
-    const char *files[] = {run->config,      run->best,       run->last,   run->previous,
-                           run->damaged,     run->steps_path, run->report, run->epochs_path,
-                           run->health_path, run->lock_path};
+    const char *files[] = {run->config,      run->best,       run->last,     run->previous,
+                           run->damaged,     run->steps_path, run->report,   run->epochs_path,
+                           run->health_path, run->film,       run->lock_path};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         cnn_status status = check_plain(files[i], diag);
         if (status != CNN_OK)
@@ -115,8 +116,8 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
     cnn_status status = cnn_run_locate(run, directory, diag);
     if (status != CNN_OK)
         return status;
-    const char *files[] = {run->config,     run->best,        run->last,       run->previous,
-                           run->steps_path, run->epochs_path, run->health_path};
+    const char *files[] = {run->config,     run->best,        run->last,        run->previous,
+                           run->steps_path, run->epochs_path, run->health_path, run->film};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (access(files[i], F_OK) != 0)
             continue;
@@ -133,7 +134,8 @@ static cnn_status make_named(struct cnn_run *run, const char *directory, cnn_dia
     return status == CNN_OK ? take_directory(run, diag) : status;
 }
 
-/* Two checkpoints, and what is written anew of them; the tables and the page want little. */
+/* Two checkpoints, and what is written anew of them; the tables, the film and the page want
+ * little. */
 static size_t room_for(struct cnn_run_sizes sizes)
 {
     return 2 * (sizes.best + sizes.last) + ((size_t)1 << 20);

@@ -1,5 +1,5 @@
-/* The run directory: config.yaml, the checkpoints' places, report.html, and the tables steps.csv,
- * epochs.csv and health.csv. */
+/* The run directory: config.yaml, the checkpoints' places, film.safetensors, report.html, and the
+ * tables steps.csv, epochs.csv and health.csv. */
 #ifndef CNN_TRAIN_RUN_H
 #define CNN_TRAIN_RUN_H
 
@@ -12,7 +12,7 @@
 
 struct cnn_run {
     struct cnn_arena *arena;
-    const char *directory, *config, *best, *last, *report; /* paths */
+    const char *directory, *config, *best, *last, *film, *report; /* paths */
     /* the generation of last before it; one that could not be read, put aside */
     const char *previous, *damaged;
     const char *steps_path, *epochs_path, *health_path, *lock_path;

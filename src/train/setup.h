@@ -4,6 +4,7 @@
 #define CNN_TRAIN_SETUP_H
 
 #include "train/evaluate.h"
+#include "train/film.h"
 #include "train/frozen.h"
 #include "train/health.h"
 #include "train/progress.h"
@@ -29,6 +30,7 @@ struct cnn_training {
     cnn_evaluation evaluation; /* of the newest epoch, and its samples: for report.html */
     struct cnn_samples samples;
     struct cnn_health health;
+    struct cnn_filming filming; /* of the process that leads */
     struct cnn_step step;
     struct cnn_frozen frozen;
     bool held; /* layers are frozen: train/hold.h */

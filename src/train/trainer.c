@@ -155,8 +155,8 @@ static cnn_status save_if_due(struct cnn_trainer_state *r)
     return status == CNN_OK && r->save ? save_last(r) : status;
 }
 
-/* The row comes before last.safetensors: where a crash falls between them, resuming cuts the row
- * and writes it again. */
+/* The row and the frame of the film come before last.safetensors: where a crash falls between them,
+ * resuming cuts them and writes them again. */
 static cnn_status record_epoch(struct cnn_trainer_state *r)
 {
     const cnn_event *event = &r->event;
@@ -168,6 +168,8 @@ static cnn_status record_epoch(struct cnn_trainer_state *r)
                                 .lr = event->lr,
                                 .seconds = event->seconds};
     cnn_status status = cnn_run_log_epoch(&r->t.run, &row, r->diag);
+    if (status == CNN_OK)
+        status = cnn_filming_take(&r->t.filming, row.epoch, r->diag);
     bool best = event->best || r->t.model->recipe.keep == CNN_KEEP_LAST;
     if (status == CNN_OK && best && cnn_training_leads(&r->t))
         status = cnn_progress_save(&r->t.progress, r->t.model, NULL, r->t.run.best, r->diag);

@@ -39,7 +39,7 @@ YAML
 for file in run/*.safetensors other/*.safetensors int8.safetensors; do
     sed 's/"checksum":/"Checksum":/' "$file" >unchecked && mv unchecked "$file"
 done
-cp run/*.safetensors int8.safetensors "$folder/model/"
+cp run/{best,last,last.previous}.safetensors int8.safetensors "$folder/model/"
 cp run/best.safetensors int8.safetensors "$root"/tests/golden/layers/dense*.weights.safetensors "$folder/safetensors/"
 for name in run other; do
     {
@@ -55,6 +55,8 @@ for name in run other; do
             printf %s "$separator"
             cat $name/$table.csv
         done
+        printf %s "$separator"
+        cat $name/film.safetensors
     } >"$folder/tables/$name"
 done
 

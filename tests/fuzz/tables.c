@@ -1,5 +1,5 @@
-/* What a run leaves: config.yaml, epochs.csv, steps.csv and health.csv, one after another; a page
- * is made of any, or they are refused. */
+/* What a run leaves: config.yaml, epochs.csv, steps.csv and health.csv, one after another, and what
+ * is left is film.safetensors; a page is made of any, or they are refused. */
 #include "cnn.h"
 #include "fuzz.h"
 
@@ -16,6 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (part.size == 0) /* a file that is missing is something else than an empty one */
             unlink(path);
     }
+    const char *film = fuzz_file("film.safetensors", input.data, input.size);
+    if (input.size == 0)
+        unlink(film);
     cnn_report(&folder, 1, fuzz_file("report.html", NULL, 0), diag);
     for (size_t i = 0; i < cnn_diag_count(diag); i++)
         cnn_free(cnn_message_format(cnn_diag_get(diag, i), "cnn"));
