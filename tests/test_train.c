@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -146,6 +147,40 @@ static void test_report_reads_itself_again_while_the_run_goes_on(void **state)
     assert_false(page_has(s, "interrupted"));
 }
 
+struct sleeper { /* waits within the first epoch, and looks at the page two steps later */
+    struct scratch *s;
+    bool shown;
+};
+
+static int wait_within(void *context, const cnn_event *event)
+{
+    struct sleeper *sleeper = context;
+    if (event->kind == CNN_EVENT_STEP && event->step == 2)
+        sleep(6);
+    if (event->kind == CNN_EVENT_STEP && event->step == 4)
+        sleeper->shown = page_has(sleeper->s, "<span>epoch 1</span><img") &&
+                         page_has(sleeper->s, "<b>0 of 3</b>");
+    return 0;
+}
+
+static void test_report_is_written_within_a_long_epoch(void **state)
+{
+    struct scratch *s = runs_prepare(state);
+    struct sleeper sleeper = {.s = s};
+    char config[128], directory[128];
+    snprintf(config, sizeof config, "%s/tiny.yaml", s->folder);
+    snprintf(directory, sizeof directory, "%s/run", s->folder);
+    assert_int_equal(runs_train(s, "whole", false, NULL, NULL), CNN_OK);
+    assert_int_equal(cnn_train(&(cnn_train_options){.config = config,
+                                                    .directory = directory,
+                                                    .event = wait_within,
+                                                    .context = &sleeper},
+                               s->diag),
+                     CNN_OK);
+    assert_true(sleeper.shown);
+    runs_assert_same(s, "whole", "run");
+}
+
 static void test_report_that_cannot_be_written_is_one_warning(void **state)
 {
     struct scratch *s = runs_prepare(state);
@@ -281,6 +316,7 @@ int main(void)
         TEST(test_tables_have_a_row_for_every_log_step_and_epoch),
         TEST(test_health_has_a_row_for_every_layer_and_epoch),
         TEST(test_report_reads_itself_again_while_the_run_goes_on),
+        TEST(test_report_is_written_within_a_long_epoch),
         TEST(test_report_that_cannot_be_written_is_one_warning),
         TEST(test_training_learns_its_images_by_heart_when_they_are_few),
         TEST(test_best_checkpoint_evaluates_to_the_logged_accuracy),

@@ -282,6 +282,8 @@ static cnn_status run_epoch(struct cnn_trainer_state *r)
             status = record_health(r); /* before a save, which says that it is done */
         if (status == CNN_OK)
             status = save_if_due(r);
+        if (status == CNN_OK)
+            status = cnn_trainer_show(r);
     } while (status == CNN_OK && progress->step % per_epoch != 0 && progress->step < r->t.steps &&
              !r->stop);
     return status == CNN_OK ? cnn_damage_report(r->t.cluster, r->t.train, tell, r, r->diag)

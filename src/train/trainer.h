@@ -28,6 +28,7 @@ struct cnn_trainer_state {
     bool report_open;
     bool report_failed; /* which was said */
     double report_due;  /* when it may be written again */
+    double show_due;    /* likewise, within an epoch */
 };
 
 /* Number of the epoch that update `step` (from 1) belongs to. */
@@ -43,6 +44,9 @@ void cnn_trainer_warn(struct cnn_trainer_state *r, const char *text);
 /* Rewrites report.html; end: why a run is over that is not complete. Training does not end because
  * that fails. */
 void cnn_trainer_write_report(struct cnn_trainer_state *r, bool running, const char *end);
+
+/* Within an epoch, which may take hours: the page, and its film, from time to time. */
+cnn_status cnn_trainer_show(struct cnn_trainer_state *r);
 
 /* A complete run that has not taken all its steps. */
 bool cnn_trainer_stopped_early(const struct cnn_trainer_state *r);

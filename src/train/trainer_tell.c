@@ -1,4 +1,5 @@
 /* What a run says: events for the caller, warnings, its page, and why it ended. */
+#include <math.h>
 #include <string.h>
 
 #include "recipe/schedule_type.h"
@@ -9,6 +10,10 @@
 /* seconds until report.html is written again: a browser reads it every few, and epochs may take but
  * milliseconds */
 #define REPORT_PAUSE 0.5
+/* and within an epoch, when nothing but curves and the first layer is new; as a share of the time,
+ * what that may take */
+#define SHOW_PAUSE 5
+#define SHOW_SHARE 0.01
 
 size_t cnn_trainer_epoch_of(const struct cnn_trainer_state *r, size_t step)
 {
@@ -80,7 +85,23 @@ void cnn_trainer_write_report(struct cnn_trainer_state *r, bool running, const c
     r->report_failed = r->report_failed || status != CNN_OK;
     r->report_open = running;
     r->report_due = cnn_now() + REPORT_PAUSE;
+    r->show_due = cnn_now() + SHOW_PAUSE;
     cnn_diag_free(diag);
+}
+
+cnn_status cnn_trainer_show(struct cnn_trainer_state *r)
+{
+    double begun = cnn_now();
+    if (!cnn_training_leads(&r->t) || begun < r->show_due)
+        return CNN_OK;
+    cnn_status status =
+        cnn_filming_take(&r->t.filming, cnn_trainer_epoch_of(r, r->t.progress.step), r->diag);
+    if (status != CNN_OK)
+        return status;
+    cnn_trainer_write_report(r, true, NULL);
+    double took = cnn_now() - begun;
+    r->show_due = cnn_now() + fmax(SHOW_PAUSE, took / SHOW_SHARE);
+    return CNN_OK;
 }
 
 bool cnn_trainer_stopped_early(const struct cnn_trainer_state *r)
