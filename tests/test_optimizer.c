@@ -333,6 +333,60 @@ static void test_frozen_tensors_stay_as_they_are(void **state)
     cnn_model_free(model);
 }
 
+/* Three steps of the network of sorts; in pieces: tensor by tensor from the last to the first, and
+ * from each its end first, with gradients that begin where the piece does. */
+static void take_steps(cnn_model *model, bool pieces)
+{
+    enum { CUT = 48 };
+    const struct cnn_optimizer_settings *settings = &model->recipe.optimizer;
+    const struct cnn_graph *g = &model->graph;
+    struct cnn_optimizer *optimizer;
+    float *gradients = cnn_floats_new(g->parameter_floats);
+    assert_int_equal(cnn_optimizer_new(settings, g, &optimizer, NULL), CNN_OK);
+    for (size_t step = 0; step < 3; step++) {
+        for (size_t i = 0; i < g->parameter_floats; i++)
+            gradients[i] = (float)sin(3 * (double)i + (double)step);
+        for (size_t i = g->count; pieces && i-- > 0;)
+            for (size_t slot = 0; cnn_slot_find(&g->nodes[i], &slot); slot++) {
+                const struct cnn_tensor *t = &g->nodes[i].tensors[slot];
+                size_t cut = t->offset + CUT, end = t->offset + t->count;
+                if (!cnn_tensor_trained(t))
+                    continue;
+                if (cut >= end || cnn_optimizer_takes_whole(settings, g, i, t))
+                    cut = t->offset;
+                cnn_optimizer_update(optimizer, (struct cnn_stretch){cut, end}, model->parameters,
+                                     gradients + cut, 0.1);
+                cnn_optimizer_update(optimizer, (struct cnn_stretch){t->offset, cut},
+                                     model->parameters, gradients + t->offset, 0.1);
+            }
+        if (pieces)
+            cnn_optimizer_advance(optimizer);
+        else
+            cnn_optimizer_step(optimizer, model->parameters, gradients, 0.1);
+    }
+    cnn_optimizer_free(optimizer);
+    cnn_floats_free(gradients);
+}
+
+static void test_pieces_are_updated_to_the_bits_of_the_whole(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "{type: sgd, momentum: 0.9, nesterov: true, weight_decay: 0.01}",
+        "{type: adamw, weight_decay: 0.1, groups: [{tensors: bias, lr: 0.5}]}",
+        "{type: rmsprop, weight_decay: 0.01}", "{type: lion, weight_decay: 0.1}",
+        "{type: muon, others: {type: adam}}"};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        cnn_model *whole = sorts_open(settings[i]), *pieces = sorts_open(settings[i]);
+        take_steps(whole, false);
+        take_steps(pieces, true);
+        assert_memory_equal(whole->parameters, pieces->parameters,
+                            whole->graph.parameter_floats * sizeof(float));
+        cnn_model_free(whole);
+        cnn_model_free(pieces);
+    }
+}
+
 static void test_muon_takes_matrices_and_leaves_the_rest_to_others(void **state)
 {
     (void)state;
@@ -512,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_weights_are_lost_when_a_gradient_is_no_number_with_lion),
         cmocka_unit_test(test_groups_have_rates_and_decay_of_their_own),
         cmocka_unit_test(test_frozen_tensors_stay_as_they_are),
+        cmocka_unit_test(test_pieces_are_updated_to_the_bits_of_the_whole),
         cmocka_unit_test(test_muon_takes_matrices_and_leaves_the_rest_to_others),
         cmocka_unit_test(test_group_that_fits_nothing_is_refused_at_its_place),
         cmocka_unit_test(test_state_is_what_the_update_needs),

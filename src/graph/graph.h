@@ -12,6 +12,11 @@
 /* floats of one activation of one image, or of one parameter tensor */
 #define CNN_MAX_VALUE ((size_t)1 << 31)
 
+/* Floats of the parameter slab, [begin, end). */
+struct cnn_stretch {
+    size_t begin, end;
+};
+
 struct cnn_graph {
     cnn_shape input;
     struct cnn_node *nodes;

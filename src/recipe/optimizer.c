@@ -333,16 +333,21 @@ void cnn_optimizer_update(struct cnn_optimizer *optimizer, struct cnn_stretch wh
                           float *parameters, const float *gradients, double lr)
 {
     for (size_t i = 0; i < optimizer->slice_count; i++) {
-        const struct slice *slice = &optimizer->slices[i];
-        size_t offset = slice->tensor.offset;
-        if (offset < what.begin || offset >= what.end)
+        struct slice slice = optimizer->slices[i];
+        const size_t begin = slice.tensor.offset;
+        const struct cnn_stretch part =
+            common(what, (struct cnn_stretch){begin, begin + slice.tensor.count});
+        if (part.begin >= part.end)
             continue;
+        slice.tensor.offset = part.begin;
+        slice.tensor.count = part.end - part.begin;
+        slice.state += part.begin - begin;
         /* The optimizer's own rate as it is given, to the last bit. */
         double rate =
-            slice->lr == optimizer->settings.lr ? lr : slice->lr * (lr / optimizer->settings.lr);
-        const struct cnn_update call =
-            update_of(optimizer, slice, parameters + offset, gradients + offset, rate);
-        slice->settings->type->update(&call);
+            slice.lr == optimizer->settings.lr ? lr : slice.lr * (lr / optimizer->settings.lr);
+        const struct cnn_update call = update_of(optimizer, &slice, parameters + part.begin,
+                                                 gradients + (part.begin - what.begin), rate);
+        slice.settings->type->update(&call);
     }
 }
 

@@ -53,11 +53,6 @@ cnn_status cnn_optimizer_new(const struct cnn_optimizer_settings *settings,
                              cnn_diag *diag);
 void cnn_optimizer_free(struct cnn_optimizer *optimizer);
 
-/* Floats of the parameter slab, [begin, end). */
-struct cnn_stretch {
-    size_t begin, end;
-};
-
 /* The same for a share of the parameters: stretches in order, which begin and end at multiples of
  * 16 floats or where a tensor does, and hold tensors that cnn_optimizer_takes_whole as a whole.
  * State is kept for them alone, one behind the other. The bits are those of the optimiser of all.
@@ -85,8 +80,10 @@ double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct
 void cnn_optimizer_step(struct cnn_optimizer *optimizer, float *parameters, const float *gradients,
                         double lr);
 
-/* The same step by step: updates the tensors, or what there is of them, that begin in `what`; and
- * then counts the step. */
+/* The same step by step: updates the floats `what` of the slab, or what there is of them, by their
+ * gradients, the first of which is that of what.begin; and then counts the step. `what` begins and
+ * ends where a tensor does, or a multiple of 16 floats behind its begin, and has tensors that
+ * cnn_optimizer_takes_whole as a whole or not at all. */
 void cnn_optimizer_update(struct cnn_optimizer *optimizer, struct cnn_stretch what,
                           float *parameters, const float *gradients, double lr);
 void cnn_optimizer_advance(struct cnn_optimizer *optimizer);

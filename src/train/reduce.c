@@ -328,7 +328,7 @@ static void update(struct cnn_reduce *r, size_t bucket)
 {
     const struct cnn_stretch run = cnn_shares_of(r->shares, bucket, r->ranks.rank);
     cnn_optimizer_update(r->update.optimizer, run, r->update.parameters,
-                         cnn_plan_parameter_gradients(r->plan), r->update.lr);
+                         cnn_plan_parameter_gradients(r->plan) + run.begin, r->update.lr);
     for (size_t rank = 0; rank < r->ranks.count; rank++)
         if (rank != r->ranks.rank)
             send_run(r, rank, WEIGHTS, r->update.parameters, run);
