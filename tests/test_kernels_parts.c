@@ -316,10 +316,53 @@ static void test_batch_norm_statistics_are_those_of_all_rows(void **state)
     }
 }
 
+/* The gradients of a large dense layer, some units at a time. */
+static void check_pieces(const struct cnn_kernels *k, const struct shape *s)
+{
+    struct arrays a = arrays_of(k, s);
+    const struct cnn_parts all = cnn_parts_of(s->n, 0, 1);
+    const size_t in = a.c.in_c, units = a.c.out_c, piece = cnn_dense_piece(&a.c);
+    float *want = tensor_new(units * (in + 1)), *dw = tensor_new(piece * in),
+          *db = tensor_new(piece);
+    assert_true(piece > 0 && piece % 16 == 0 && units % piece > 0);
+    struct cnn_conv_backward_weights pass = {.n = s->n,
+                                             .parts = &all,
+                                             .x = a.x,
+                                             .dy = a.dy,
+                                             .dw = want,
+                                             .db = want + units * in,
+                                             .scratch = a.scratch};
+    k->conv_backward_weights(&a.c, &pass);
+    pass.dw = dw;
+    pass.db = db;
+    for (; pass.first < units; pass.first += piece) {
+        pass.count = pass.first + piece < units ? piece : units - pass.first;
+        k->conv_backward_weights(&a.c, &pass);
+        assert_memory_equal(dw, want + pass.first * in, pass.count * in * sizeof *dw);
+        assert_memory_equal(db, want + units * in + pass.first, pass.count * sizeof *db);
+    }
+    tensor_free(want, units * (in + 1));
+    tensor_free(dw, piece * in);
+    tensor_free(db, piece);
+    arrays_free(&a, s->n);
+}
+
+static void test_pieces_have_the_bits_of_the_whole(void **state)
+{
+    (void)state;
+    const struct shape shapes_of_dense[] = {{5, 1, 1, 30000, 150, 1, 1, 0, 1, true, false},
+                                            {33, 1, 1, 30000, 150, 1, 1, 0, 1, true, true}};
+    const struct cnn_kernels *k;
+    for (size_t i = 0; (k = cnn_kernels_at(i)); i++)
+        for (size_t s = 0; s < sizeof shapes_of_dense / sizeof *shapes_of_dense; s++)
+            check_pieces(k, &shapes_of_dense[s]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv_when_ranks_share_the_batch),
+        cmocka_unit_test(test_pieces_have_the_bits_of_the_whole),
         cmocka_unit_test(test_batch_norm_when_ranks_share_the_batch),
         cmocka_unit_test(test_batch_norm_statistics_are_those_of_all_rows),
     };

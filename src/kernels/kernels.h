@@ -109,6 +109,19 @@ static inline struct cnn_conv cnn_conv_dense(size_t inputs, size_t units, bool b
     };
 }
 
+/* Units of a dense layer whose gradients are of some megabytes together, in multiples of 16: where
+ * gradients are used up at once they are made so many at a time, and stay in the cache. 0: the
+ * layer is too small for that. */
+#define CNN_PIECE_FLOATS ((size_t)1 << 20)
+static inline size_t cnn_dense_piece(const struct cnn_conv *c)
+{
+    const size_t units = CNN_PIECE_FLOATS / c->in_c / 16 * 16;
+    bool dense = c->in_h == 1 && c->in_w == 1 && c->kernel_h == 1 && c->kernel_w == 1;
+    if (!dense || c->groups > 1 || c->out_c / 4 < CNN_PIECE_FLOATS / c->in_c)
+        return 0;
+    return units > 0 ? units : 16;
+}
+
 struct cnn_pool {
     size_t in_h, in_w, channels;
     size_t out_h, out_w;
@@ -161,6 +174,9 @@ struct cnn_conv_backward_weights {
     const struct cnn_parts *parts;
     const float *x, *dy;
     float *dw, *db, *scratch;
+    /* of a dense layer: dw and db are those of so many units from `first` on alone, of
+     * cnn_dense_piece or fewer; 0: of all */
+    size_t first, count;
 };
 
 /* A convolution of bytes. Where y is floats, the activation comes behind the sums, else it is in

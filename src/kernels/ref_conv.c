@@ -23,6 +23,7 @@ struct conv_work {
     float *y, *dx, *dw, *db;
     const struct cnn_epilogue *epilogue;
     struct cnn_parts parts; /* of the gradients of the weights */
+    size_t first;           /* the filter that dw begins with */
 };
 
 static struct conv_work conv_work(const struct cnn_conv *c, size_t n)
@@ -213,7 +214,7 @@ static void backward_filter(void *context, size_t f, size_t thread)
     const struct conv_work *k = context;
     const struct cnn_conv *c = k->c;
     float *dw = k->dw + f * k->group_in * c->kernel_h * c->kernel_w;
-    struct summed w = {.f = f};
+    struct summed w = {.f = k->first + f};
     for (w.ch = 0; w.ch < k->group_in; w.ch++)
         for (w.ky = 0; w.ky < c->kernel_h; w.ky++)
             for (w.kx = 0; w.kx < c->kernel_w; w.kx++)
@@ -229,7 +230,8 @@ void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
     struct conv_work k = conv_work(c, pass->n);
     k.x = pass->x, k.dy = pass->dy, k.dw = pass->dw, k.db = pass->db;
     k.parts = pass->parts ? *pass->parts : cnn_parts_of(pass->n, 0, 1);
-    cnn_parallel_for(c->out_c, backward_filter, &k);
+    k.first = pass->first;
+    cnn_parallel_for(pass->count > 0 ? pass->count : c->out_c, backward_filter, &k);
 }
 
 size_t cnn_conv_packed_floats_ref(const struct cnn_conv *c, bool backward)

@@ -50,6 +50,7 @@ struct weights_gradient {
     size_t groups, group_a, group_b;
     const float *a, *b, *dy;
     size_t b_channels, filters;
+    size_t first, own; /* the filters whose gradients are wanted */
     float *dw, *db, *sums, *bias_sums, *scratch;
     size_t chunks, chunk_parts, waiting; /* sums that wait, at most */
     size_t slices, slice_channels, parts, part_columns;
@@ -87,7 +88,8 @@ static struct cnn_windows windows_of(const struct weights_gradient *k, const str
     return w;
 }
 
-static void plan_operands(struct weights_gradient *k, const struct cnn_conv *conv)
+/* count: of the units of a dense layer; 0: all. */
+static void plan_operands(struct weights_gradient *k, const struct cnn_conv *conv, size_t count)
 {
     struct cnn_conv c = *conv;
     size_t n = 1;
@@ -99,7 +101,8 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     k->filters = c.out_c;
     k->taps_rows = c.kernel_h;
     k->taps_columns = c.kernel_w;
-    k->group_a = (k->swapped ? c.out_c : c.in_c) / k->groups;
+    k->own = count > 0 ? count : c.out_c;
+    k->group_a = (k->swapped ? k->own : c.in_c) / k->groups;
     k->group_b = (k->swapped ? c.in_c : c.out_c) / k->groups;
     k->b_channels = k->swapped ? c.in_c : c.out_c;
     k->rows = c.kernel_h * c.kernel_w * (k->by_channel ? 1 : k->group_a);
@@ -207,10 +210,11 @@ static size_t steps(const struct weights_gradient *k, const struct cnn_windows *
     return k->pairs ? cnn_pairs(w->pixels) : w->pixels;
 }
 
-static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_parts *run)
+static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_parts *run,
+                                    size_t count)
 {
     struct weights_gradient k = {.run = *run, .images = run->images / run->count};
-    plan_operands(&k, c);
+    plan_operands(&k, c, count);
     plan_cut(&k);
     k.bias_floats = cnn_size_plus(c->out_c, 15) / 16 * 16;
     const struct cut *cuts[] = {&k.cuts[0], &k.cuts[1], k.at_once ? &k.whole : &k.cuts[0]};
@@ -333,7 +337,7 @@ static void add_bias(const struct weights_gradient *k, const struct weights_task
     }
     /* In pieces that stay in the first-level cache while the columns pass. */
     for (size_t r = 0; r < positions; r += BIAS_ROWS)
-        add_rows(k->dy + (first + r) * k->filters + filter, k->filters,
+        add_rows(k->dy + (first + r) * k->filters + k->first + filter, k->filters,
                  cnn_size_min(BIAS_ROWS, positions - r), count, sums + filter);
 }
 
@@ -342,7 +346,7 @@ static struct cnn_channels slice_of(const struct weights_gradient *k, const stru
 {
     size_t first = t->slice * k->slice_channels;
     return (struct cnn_channels){.x = a,
-                                 .first = t->group * k->group_a + first,
+                                 .first = k->first + t->group * k->group_a + first,
                                  .count = cnn_size_min(k->slice_channels, k->group_a - first),
                                  .floats = k->pixel_floats,
                                  .copy = copy};
@@ -483,8 +487,9 @@ void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
         return;
     }
     struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
-    struct weights_gradient k = plan(c, pass->parts ? pass->parts : &all);
+    struct weights_gradient k = plan(c, pass->parts ? pass->parts : &all, pass->count);
     size_t parts = k.run.end - k.run.first;
+    k.first = pass->first;
     k.a = k.swapped ? pass->dy : pass->x;
     k.b = k.swapped ? pass->x : pass->dy;
     k.dy = pass->dy;
@@ -498,12 +503,12 @@ void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
     if (!direct(&k))
         cnn_parallel_for(k.groups * cnn_packed_columns(k.group_b) / VLEN, reduce_columns, &k);
     if (k.db)
-        cnn_tree_rows(k.filters, k.bias_sums, parts, k.bias_floats, k.db);
+        cnn_tree_rows(k.own, k.bias_sums, parts, k.bias_floats, k.db);
 }
 
-static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *run)
+static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *run, size_t count)
 {
-    struct weights_gradient k = plan(c, run);
+    struct weights_gradient k = plan(c, run, count);
     return cnn_size_plus(cnn_size_plus(cnn_size_times(run->end - run->first, k.bias_floats),
                                        direct(&k) ? 0 : cnn_size_times(k.chunks, k.chunk_sums)),
                          cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
@@ -511,11 +516,14 @@ static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *r
 
 size_t CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
+    const size_t piece = cnn_dense_piece(c),
+                 counts[] = {0, piece, piece > 0 ? c->out_c % piece : 0};
     size_t most = 0;
     /* a subtree of n images may have fewer parts than a batch of n */
-    for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2) {
-        size_t wanted = scratch_floats(c, &run);
-        most = wanted > most ? wanted : most;
-    }
+    for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2)
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+            size_t wanted = scratch_floats(c, &run, counts[i]);
+            most = wanted > most ? wanted : most;
+        }
     return most;
 }
