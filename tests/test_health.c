@@ -128,6 +128,19 @@ static double norm(const float *values, size_t count)
     return sqrt(sum);
 }
 
+/* Keeps the gradients, and hands them on. */
+struct seen {
+    float *gradients;
+    struct cnn_health *health;
+};
+
+static void see(void *context, struct cnn_stretch what, const float *gradients)
+{
+    struct seen *seen = context;
+    memcpy(seen->gradients + what.begin, gradients, (what.end - what.begin) * sizeof *gradients);
+    cnn_health_watch(seen->health, what, gradients);
+}
+
 static void test_norms_are_those_of_the_step(void **state)
 {
     (void)state;
@@ -143,12 +156,14 @@ static void test_norms_are_those_of_the_step(void **state)
     }
     /* one before, so that the parameters are not those of the beginning */
     cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
+    struct seen seen = {.gradients = cnn_floats_new(b.model->graph.parameter_floats),
+                        .health = &b.health};
+    step.watcher = (struct cnn_taker){see, &seen};
     cnn_health_before_step(&b.health, step.parameters);
     cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
-    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan),
-                          0.5);
+    cnn_health_after_step(&b.health, 7, step.parameters, 0.5);
     const struct cnn_node *e = &b.model->graph.nodes[network_layer(b.model, "e")];
-    const float *gradients = cnn_plan_parameter_gradients(step.plan);
+    const float *gradients = seen.gradients;
     double weight = 0, gradient = 0;
     for (size_t slot = 0; cnn_slot_find(e, &slot); slot++)
         if (cnn_role_trained(e->tensors[slot].role)) {
@@ -166,10 +181,12 @@ static void test_norms_are_those_of_the_step(void **state)
     assert_int_equal(row->epoch, 7);
     assert_true(isnan(row_of(&b, "b")->weight_norm) && isnan(row_of(&b, "b")->gradient_norm) &&
                 isnan(row_of(&b, "b")->update_norm));
-    cnn_plan_parameter_gradients(step.plan)[e->tensors[0].offset] = NAN;
-    cnn_health_after_step(&b.health, 7, step.parameters, cnn_plan_parameter_gradients(step.plan),
-                          0.5);
+    cnn_health_watch(&b.health,
+                     (struct cnn_stretch){e->tensors[0].offset, e->tensors[0].offset + 1},
+                     &(float){NAN});
+    cnn_health_after_step(&b.health, 7, step.parameters, 0.5);
     assert_true(isinf(row->gradient_norm));
+    cnn_floats_free(seen.gradients);
     cnn_step_close(&step);
     bench_close(&b);
 }

@@ -466,6 +466,89 @@ static void test_gradients_when_values_are_made_again(void **state)
     cnn_model_free(model);
 }
 
+/* Takes gradients and spoils what they are of: backward must not read it any more. */
+struct taking {
+    float *gradients, *parameters;
+    size_t floats;
+};
+
+static void take_and_spoil(void *context, struct cnn_stretch what, const float *gradients)
+{
+    struct taking *t = context;
+    memcpy(t->gradients + what.begin, gradients, (what.end - what.begin) * sizeof *gradients);
+    for (size_t i = what.begin; i < what.end; i++)
+        t->parameters[i] = NAN;
+    t->floats += what.end - what.begin;
+}
+
+/* n images through a plan whose gradients are taken, beside those of a plan that keeps them. */
+static void check_taken(cnn_model *model, size_t n, enum cnn_gradients gradients, size_t keep)
+{
+    const struct cnn_graph *graph = &model->graph;
+    const struct cnn_plan_options options = {
+        .batch = n, .mode = CNN_PLAN_TRAIN, .gradients = gradients, .keep = keep};
+    struct cnn_plan *kept = network_plan(model, n, CNN_PLAN_TRAIN, false), *plan;
+    struct result want = run_training(model, kept, n);
+    size_t from = graph->logits, size = n * cnn_shape_count(cnn_graph_shape(graph, from)),
+           trained = 0;
+    float *spoiled = tensor_new(graph->parameter_floats), *dy = tensor_random(size, 3);
+    struct taking t = {.gradients = tensor_new(graph->parameter_floats), .parameters = spoiled};
+    memcpy(spoiled, model->parameters, graph->parameter_floats * sizeof(float));
+    assert_int_equal(cnn_plan_new(graph, spoiled, &options, &plan, NULL), CNN_OK);
+    fill_input(model, plan, n, 1);
+    cnn_plan_forward(plan, n, true, 5);
+    memcpy(cnn_plan_gradient(plan, from), dy, size * sizeof *dy);
+    cnn_plan_take(plan, (struct cnn_taker){take_and_spoil, &t});
+    cnn_plan_backward(plan, n, from);
+    for (size_t i = 0; i < plan->graph->count; i++)
+        for (size_t slot = 0; cnn_slot_find(&plan->graph->nodes[i], &slot); slot++) {
+            const struct cnn_tensor *tensor = &plan->graph->nodes[i].tensors[slot];
+            if (!cnn_tensor_trained(tensor) || !plan->nodes[i].runs_backward)
+                continue;
+            assert_floats_same(plan->graph->nodes[i].name, t.gradients + tensor->offset,
+                               want.gradients + tensor->offset, tensor->count);
+            trained += tensor->count;
+        }
+    assert_int_equal(t.floats, trained);
+    tensor_free(spoiled, graph->parameter_floats);
+    tensor_free(t.gradients, graph->parameter_floats);
+    tensor_free(dy, size);
+    result_free(&want);
+    cnn_plan_free(plan);
+    cnn_plan_free(kept);
+}
+
+static void test_gradients_that_are_taken_are_those_that_are_kept(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NETWORKS; i++) {
+        cnn_model *model = draw_network(i);
+        check_taken(model, BATCH, CNN_GRADIENTS_BY_LAYER, 0);
+        check_taken(model, BATCH, CNN_GRADIENTS_BY_PIECE, 1);
+        cnn_model_free(model);
+    }
+}
+
+/* A dense layer that is made in pieces, the last one smaller; in front of one that is not. */
+static void test_large_layers_give_their_gradients_in_pieces(void **state)
+{
+    (void)state;
+    cnn_model *model =
+        network_open_layers("[3, 100, 100]", "  - {type: batch_norm}\n  - {type: flatten}\n"
+                                             "  - {type: dense, units: 150, activation: relu}\n"
+                                             "  - {type: dense, units: 7}\n");
+    check_taken(model, 5, CNN_GRADIENTS_BY_PIECE, 0);
+    struct cnn_plan_options options = {.batch = 5, .mode = CNN_PLAN_TRAIN};
+    size_t kept, by_layer, by_piece;
+    assert_int_equal(cnn_plan_measure(&model->graph, &options, &kept, NULL), CNN_OK);
+    options.gradients = CNN_GRADIENTS_BY_LAYER;
+    assert_int_equal(cnn_plan_measure(&model->graph, &options, &by_layer, NULL), CNN_OK);
+    options.gradients = CNN_GRADIENTS_BY_PIECE;
+    assert_int_equal(cnn_plan_measure(&model->graph, &options, &by_piece, NULL), CNN_OK);
+    assert_true(by_layer < kept && by_piece + ((size_t)12 << 20) < by_layer);
+    cnn_model_free(model);
+}
+
 /* Layers of one step drop values of their own, steps too; what is kept is scaled. */
 static void test_dropout_draws_anew_for_each_layer_and_step(void **state)
 {
@@ -638,6 +721,8 @@ int main(void)
         cmocka_unit_test(test_gradients_are_summed_when_a_value_is_read_many_times),
         cmocka_unit_test(test_layers_without_part_in_the_answer_get_no_gradient),
         cmocka_unit_test(test_gradients_when_values_are_made_again),
+        cmocka_unit_test(test_gradients_that_are_taken_are_those_that_are_kept),
+        cmocka_unit_test(test_large_layers_give_their_gradients_in_pieces),
         cmocka_unit_test(test_dropout_draws_anew_for_each_layer_and_step),
         cmocka_unit_test(test_paths_are_dropped_for_whole_images),
         cmocka_unit_test(test_network_of_a_softmax_alone_can_be_planned),

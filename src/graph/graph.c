@@ -128,3 +128,14 @@ cnn_status cnn_graph_read(struct cnn_arena *arena, const struct cnn_graph_source
         return input != CNN_OK ? input : expanded != CNN_OK ? expanded : status;
     return cnn_graph_finish(builder, out);
 }
+
+size_t cnn_graph_owner(const struct cnn_graph *graph, size_t at)
+{
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
+            const struct cnn_tensor *t = &graph->nodes[i].tensors[slot];
+            if (cnn_role_stored(t->role) && at >= t->offset && at < t->offset + t->count)
+                return i;
+        }
+    return graph->count;
+}

@@ -12,10 +12,10 @@
 /* floats of one activation of one image, or of one parameter tensor */
 #define CNN_MAX_VALUE ((size_t)1 << 31)
 
-/* Floats of the parameter slab, [begin, end). */
-struct cnn_stretch {
-    size_t begin, end;
-};
+/* How long a plan of one process has the gradients of parameters: until its next backward; or until
+ * they are taken (cnn_plan_take), which is as soon as those of a layer are there, or of a part of
+ * its weights. */
+enum cnn_gradients { CNN_GRADIENTS_KEPT, CNN_GRADIENTS_BY_LAYER, CNN_GRADIENTS_BY_PIECE };
 
 struct cnn_graph {
     cnn_shape input;
@@ -72,6 +72,9 @@ struct cnn_graph cnn_graph_until(const struct cnn_graph *graph, size_t value);
 
 /* The first layer that cannot train on a batch of one image; NULL: there is none. */
 const struct cnn_node *cnn_graph_needs_two(const struct cnn_graph *graph);
+
+/* The node that has this float of the parameters; graph->count where none has. */
+size_t cnn_graph_owner(const struct cnn_graph *graph, size_t at);
 
 /* First values for every stored tensor, in the slab parameters (graph->parameter_floats). Each
  * tensor has its own random stream. */

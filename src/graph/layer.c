@@ -31,6 +31,19 @@ size_t cnn_node_trained(const struct cnn_node *node)
     return count;
 }
 
+struct cnn_stretch cnn_node_stretch(const struct cnn_node *node)
+{
+    struct cnn_stretch all = {.begin = SIZE_MAX};
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
+        const struct cnn_tensor *t = &node->tensors[slot];
+        if (!cnn_role_trained(t->role))
+            continue;
+        all.begin = t->offset < all.begin ? t->offset : all.begin;
+        all.end = t->offset + t->count > all.end ? t->offset + t->count : all.end;
+    }
+    return all.end > 0 ? all : (struct cnn_stretch){0};
+}
+
 struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn_role role,
                                     const char *suffix, size_t rank, const size_t *dims)
 {

@@ -167,6 +167,17 @@ struct cnn_node {
     double centre[2];
 };
 
+/* Floats of the parameter slab, [begin, end). */
+struct cnn_stretch {
+    size_t begin, end;
+};
+
+/* Takes the gradients of the floats `what`, which are gone when it returns. */
+struct cnn_taker {
+    void (*take)(void *context, struct cnn_stretch what, const float *gradients);
+    void *context;
+};
+
 /* One execution. Arrays are NHWC, of n images. */
 struct cnn_call {
     const struct cnn_node *node;
@@ -185,6 +196,9 @@ struct cnn_call {
     float *const *dx;
     float *const *value; /* by slot; SAVED slots are NULL in plans that only infer */
     float *const *grad;  /* by slot; backward overwrites those of weights and biases */
+    /* NULL; or backward gives the gradients of the weights to it, a piece at a time
+     * (cnn_execution.piece), for which it has memory in `grad`. It may change the weights. */
+    const struct cnn_taker *taker;
     float *scratch;
     /* of a layer that computes with bytes: the ranges of its inputs, and of its output, where that
      * is bytes */
@@ -268,6 +282,10 @@ struct cnn_execution {
     void (*again)(const struct cnn_call *call);
 
     enum cnn_sums sums;
+
+    /* Floats of a piece of the weights whose gradients backward can give at a time; NULL, or 0: all
+     * of them together. */
+    size_t (*piece)(const struct cnn_node *node);
 };
 
 /* How layers of a type are stored in a quantized network, and computed with bytes in inference. */
@@ -343,6 +361,9 @@ static inline size_t cnn_shape_count(cnn_shape s)
  * any. */
 size_t cnn_node_parameters(const struct cnn_node *node);
 size_t cnn_node_trained(const struct cnn_node *node);
+
+/* From the first of its weights and biases to the last; empty where it has none. */
+struct cnn_stretch cnn_node_stretch(const struct cnn_node *node);
 
 /* Whether the layer has parameters, and training changes none: it then computes in training as it
  * does in inference (batch_norm by its running statistics). */

@@ -25,6 +25,7 @@ struct maker {
     const struct cnn_ranks *ranks;
     enum cnn_plan_mode mode;
     bool input_gradient;
+    enum cnn_gradients gradients;
     bool makes_again;
     /* of each value: edges that read it, and the last node that does (count where none) */
     size_t *readers, *last_reader;
@@ -251,7 +252,8 @@ static void place_sums(struct maker *m)
             channels = c;
     }
     l->root_floats = cnn_round_floats(m->graph->parameter_floats);
-    l->parameters = add_block(m, batch_floats(m, l->roots, l->root_floats, 0), 0, end_step(m));
+    if (m->gradients == CNN_GRADIENTS_KEPT)
+        l->parameters = add_block(m, batch_floats(m, l->roots, l->root_floats, 0), 0, end_step(m));
     size_t levels = 0;
     while (parts >> levels > 1)
         levels++;
@@ -353,6 +355,24 @@ static void place_gradients(struct maker *m)
     }
 }
 
+/* Gradients of parameters that are taken in the step in which they are made. */
+static void place_node_parameters(struct maker *m)
+{
+    struct cnn_layout *l = m->layout;
+    for (size_t i = 0; i < m->graph->count; i++) {
+        const struct cnn_node *node = &m->graph->nodes[i];
+        const struct cnn_stretch all = cnn_node_stretch(node);
+        size_t floats = all.end - all.begin;
+        if (l->gradient[i + 1] == CNN_NO_BLOCK)
+            continue;
+        if (m->gradients == CNN_GRADIENTS_BY_PIECE && node->execution->piece)
+            l->piece[i] = node->execution->piece(node);
+        if (l->piece[i] > 0)
+            floats = cnn_round_floats(l->piece[i]) + node->out.c;
+        l->node_parameters[i] = add_block(m, floats, backward_step(m, i), backward_step(m, i));
+    }
+}
+
 static int larger_first(const void *a, const void *b)
 {
     const struct cnn_block *x = *(const struct cnn_block *const *)a,
@@ -431,6 +451,10 @@ static bool make_arrays(struct maker *m, struct cnn_arena *arena, size_t n, size
     l->value = cnn_arena_array(arena, n + 1, sizeof *l->value);
     l->gradient = cnn_arena_array(arena, n + 1, sizeof *l->gradient);
     l->tensor = cnn_arena_array(arena, n * CNN_MAX_TENSORS, sizeof *l->tensor);
+    l->node_parameters = cnn_arena_array(arena, n, sizeof *l->node_parameters);
+    l->piece = cnn_arena_array(arena, n, sizeof *l->piece);
+    for (size_t i = 0; l->node_parameters && i < n; i++)
+        l->node_parameters[i] = CNN_NO_BLOCK;
     l->temporary = cnn_arena_array(arena, edges + 1, sizeof *l->temporary);
     m->readers = cnn_arena_array(arena, n + 1, sizeof *m->readers);
     m->last_reader = cnn_arena_array(arena, n + 1, sizeof *m->last_reader);
@@ -440,8 +464,8 @@ static bool make_arrays(struct maker *m, struct cnn_arena *arena, size_t n, size
     m->leads = cnn_arena_array(arena, n + 1, sizeof *m->leads);
     m->wants_gradient = cnn_arena_array(arena, n + 1, sizeof *m->wants_gradient);
     return l->edge && l->blocks && l->value && l->gradient && l->tensor && l->temporary &&
-           l->again && l->again_next && m->needs && m->readers && m->last_reader && m->leads &&
-           m->wants_gradient;
+           l->node_parameters && l->piece && l->again && l->again_next && m->needs && m->readers &&
+           m->last_reader && m->leads && m->wants_gradient;
 }
 
 static cnn_status lay_out(struct maker *m, struct cnn_arena *arena, struct cnn_layout *out,
@@ -455,7 +479,7 @@ static cnn_status lay_out(struct maker *m, struct cnn_arena *arena, struct cnn_l
         edges += g->nodes[i].input_count;
     }
     m->layout = out;
-    m->capacity = g->count * (CNN_MAX_TENSORS + 2) + edges + 8;
+    m->capacity = g->count * (CNN_MAX_TENSORS + 3) + edges + 8;
     if (!make_arrays(m, arena, g->count, edges) ||
         !cnn_stages_make(g, m->kernels, m->batch, m->mode == CNN_PLAN_INFER, arena, &out->stages))
         return cnn_fail_memory(diag, m->capacity * sizeof *out->blocks, "the memory plan");
@@ -468,6 +492,8 @@ static cnn_status lay_out(struct maker *m, struct cnn_arena *arena, struct cnn_l
     place_tensors(m);
     if (cnn_plan_goes_back(m->mode))
         place_gradients(m);
+    if (cnn_plan_goes_back(m->mode) && m->gradients != CNN_GRADIENTS_KEPT)
+        place_node_parameters(m);
     /* of all blocks, were none to share memory: bounds every offset */
     for (size_t i = 0; i < out->block_count; i++)
         m->overflow = m->overflow || !cnn_size_add(floats, out->blocks[i].floats, &floats) ||
@@ -483,7 +509,8 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
                            const struct cnn_plan_options *options, struct cnn_arena *arena,
                            struct cnn_layout *out, cnn_diag *diag)
 {
-    const size_t keep = options->keep ? options->keep : KEEP_FLOATS;
+    const size_t keep = options->keep ? options->keep : KEEP_FLOATS,
+                 passed = options->gradients == CNN_GRADIENTS_KEPT ? 0 : graph->parameter_floats;
     struct cnn_layout layout = {0};
     if (options->batch == 0 || options->batch > CNN_MAX_BATCH)
         return cnn_fail(diag, CNN_INVALID, NULL, "a batch has 1 to %d images, not %zu",
@@ -495,11 +522,12 @@ cnn_status cnn_layout_make(const struct cnn_graph *graph, const struct cnn_kerne
                                 .batch = layout.batch,
                                 .ranks = options->ranks,
                                 .mode = options->mode,
-                                .input_gradient = options->input_gradient};
+                                .input_gradient = options->input_gradient,
+                                .gradients = options->gradients};
     struct maker m = begin;
     *out = layout;
     cnn_status status = lay_out(&m, arena, out, diag);
-    if (status == CNN_OK && options->mode == CNN_PLAN_TRAIN && out->floats > keep) {
+    if (status == CNN_OK && options->mode == CNN_PLAN_TRAIN && out->floats + passed > keep) {
         m = begin;
         m.makes_again = true;
         *out = layout;

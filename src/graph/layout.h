@@ -40,8 +40,11 @@ struct cnn_layout {
     size_t *tensor;    /* block of SAVED and PACKED tensors, [node][slot] */
     size_t *temporary; /* block of a gradient that is added to one already there, [edge] */
     size_t *edge;      /* index of the first input edge of each node */
-    size_t parameters, scratch; /* blocks; CNN_NO_BLOCK where none */
-    size_t batch;               /* images of this process */
+    /* blocks, CNN_NO_BLOCK where none: gradients of all parameters, or else of each node's, of a
+     * piece of its weights, where piece says how many floats that is, and of its bias */
+    size_t parameters, *node_parameters, *piece;
+    size_t scratch;
+    size_t batch; /* images of this process */
     /* Gradients are `roots` slabs of so many floats: the sums of the subtrees of parts that this
      * process has. */
     size_t roots, root_floats;

@@ -34,6 +34,30 @@ static float *bind_tensor(struct cnn_plan *plan, size_t i, size_t slot, float *p
     return own;
 }
 
+/* Where the gradients of a node's parameters are: those of all from float `begin` of the slab on,
+ * or of a piece of the weights and then of the bias. */
+struct gradients {
+    float *memory;
+    size_t begin, piece;
+};
+
+static struct gradients gradients_of(const struct cnn_plan *plan, size_t i)
+{
+    const struct cnn_layout *l = &plan->layout;
+    if (l->parameters != CNN_NO_BLOCK)
+        return (struct gradients){.memory = cnn_plan_block(plan, l->parameters)};
+    return (struct gradients){.memory = cnn_plan_block(plan, l->node_parameters[i]),
+                              .begin = cnn_node_stretch(&plan->graph->nodes[i]).begin,
+                              .piece = l->piece[i]};
+}
+
+static float *bind_gradient(const struct gradients *g, const struct cnn_tensor *t)
+{
+    if (!g->memory || g->piece == 0)
+        return g->memory ? g->memory + (t->offset - g->begin) : NULL;
+    return t->role == CNN_ROLE_WEIGHT ? g->memory : g->memory + cnn_round_floats(g->piece);
+}
+
 /* Pointers of one node. */
 static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
 {
@@ -50,11 +74,11 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
         return false;
     p->x = x;
     bool training = cnn_plan_goes_back(plan->mode);
-    float *gradients = cnn_plan_block(plan, l->parameters);
+    const struct gradients gradients = gradients_of(plan, i);
     for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
         value[slot] = bind_tensor(plan, i, slot, parameters);
-        grad[slot] = gradients && cnn_role_trained(t->role) ? gradients + t->offset : NULL;
+        grad[slot] = cnn_role_trained(t->role) ? bind_gradient(&gradients, t) : NULL;
     }
     p->runs_backward = training && l->gradient[i + 1] != CNN_NO_BLOCK;
     for (size_t k = 0; k < inputs; k++) {
@@ -72,6 +96,7 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
                                 .dx = dx,
                                 .value = value,
                                 .grad = grad,
+                                .taker = l->piece[i] > 0 ? &plan->taker : NULL,
                                 .scratch = cnn_plan_block(plan, l->scratch),
                                 .ranks = plan->ranks,
                                 .room = (double *)cnn_plan_block(plan, l->room)};
@@ -207,7 +232,7 @@ void cnn_plan_free(struct cnn_plan *plan)
     cnn_arena_free(plan->arena);
 }
 
-cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode,
+cnn_status cnn_plan_measure(const struct cnn_graph *graph, const struct cnn_plan_options *options,
                             size_t *bytes, cnn_diag *diag)
 {
     const struct cnn_kernels *kernels;
@@ -216,12 +241,11 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cn
     struct cnn_arena *arena = cnn_arena_new();
     if (status == CNN_OK && !arena)
         status = cnn_fail_memory(diag, 0, "a plan");
-    const struct cnn_plan_options options = {.batch = batch, .mode = mode};
     struct cnn_fused fused;
     if (status == CNN_OK)
-        status = fuse_layers(arena, graph, &options, &fused, diag);
+        status = fuse_layers(arena, graph, options, &fused, diag);
     if (status == CNN_OK)
-        status = cnn_layout_make(&fused.graph, kernels, &options, arena, &layout, diag);
+        status = cnn_layout_make(&fused.graph, kernels, options, arena, &layout, diag);
     cnn_arena_free(arena);
     if (status == CNN_OK)
         *bytes = layout.floats * sizeof(float);
@@ -281,6 +305,11 @@ const struct cnn_graph *cnn_plan_graph(const struct cnn_plan *plan)
 const struct cnn_call *cnn_plan_step(const struct cnn_plan *plan, size_t i)
 {
     return &plan->nodes[i].call;
+}
+
+void cnn_plan_take(struct cnn_plan *plan, struct cnn_taker taker)
+{
+    plan->taker = taker;
 }
 
 void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *context)

@@ -29,6 +29,7 @@ struct cnn_plan_options {
     size_t batch;
     enum cnn_plan_mode mode;
     bool input_gradient;
+    enum cnn_gradients gradients;
     const struct cnn_ranks *ranks; /* outlives the plan */
     /* of mode INFER: layers that read several values stay apart (for who writes what is executed
      * as another program) */
@@ -52,7 +53,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
 void cnn_plan_free(struct cnn_plan *plan);
 
 /* Bytes that a plan takes (with parameter gradients, without parameters), without making it. */
-cnn_status cnn_plan_measure(const struct cnn_graph *graph, size_t batch, enum cnn_plan_mode mode,
+cnn_status cnn_plan_measure(const struct cnn_graph *graph, const struct cnn_plan_options *options,
                             size_t *bytes, cnn_diag *diag);
 
 /* To be called when the parameters have changed: packed weights are made anew at the next forward.
@@ -78,8 +79,13 @@ const float *cnn_plan_value(const struct cnn_plan *plan, size_t value);
 float *cnn_plan_gradient(struct cnn_plan *plan, size_t value);
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from);
 
-/* Parameter gradients, laid out as the parameter slab. */
+/* Parameter gradients, laid out as the parameter slab, where they are kept. */
 float *cnn_plan_parameter_gradients(struct cnn_plan *plan);
+
+/* Who is given the gradients of each layer that is trained when backward is done with it, whether
+ * they are kept or not; take NULL: nobody. With ranks they are this process's, of its first subtree
+ * of parts. It may change the layer's parameters. */
+void cnn_plan_take(struct cnn_plan *plan, struct cnn_taker taker);
 
 /* With ranks these are the sums of the subtrees of parts that this process has had in the last
  * batch: the r-th begin r * cnn_plan_root_floats behind the first. The caller adds up those of all

@@ -127,6 +127,18 @@ static void make_again(struct cnn_plan *plan, size_t i)
             plan->graph->nodes[v - 1].execution->again(&plan->nodes[v - 1].call);
 }
 
+/* Gives away the gradients of a node, but for those of weights that it gave itself. */
+static void give_gradients(const struct cnn_plan *plan, const struct cnn_call *call)
+{
+    for (size_t slot = 0; cnn_slot_find(call->node, &slot); slot++) {
+        const struct cnn_tensor *t = &call->node->tensors[slot];
+        if (cnn_tensor_trained(t) && !(call->taker && t->role == CNN_ROLE_WEIGHT))
+            plan->taker.take(plan->taker.context,
+                             (struct cnn_stretch){t->offset, t->offset + t->count},
+                             call->grad[slot]);
+    }
+}
+
 void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
 {
     assert(n == plan->run.images && cnn_plan_goes_back(plan->mode) && from > 0);
@@ -142,6 +154,8 @@ void cnn_plan_backward(struct cnn_plan *plan, size_t n, size_t from)
         if (p->call.n > 0)
             add_temporaries(plan, p);
         cnn_plan_tell(plan, i, true, false);
+        if (plan->taker.take)
+            give_gradients(plan, &p->call);
         if (plan->ranks && plan->ranks->complete && cnn_node_trained(p->call.node) > 0)
             plan->ranks->complete(plan->ranks->context, plan->fused.origin[i]);
     }

@@ -34,6 +34,7 @@ struct cnn_plan {
     bool stale; /* packed weights are out of date */
     cnn_plan_observer *observer;
     void *observer_context;
+    struct cnn_taker taker;
 };
 
 static inline float *cnn_plan_block(const struct cnn_plan *plan, size_t block)

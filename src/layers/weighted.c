@@ -172,6 +172,12 @@ static size_t unpacked_floats(const struct cnn_node *node, const struct cnn_kern
                                                     : 0;
 }
 
+static size_t piece_floats(const struct cnn_node *node)
+{
+    const struct cnn_weighted *w = node->state;
+    return cnn_dense_piece(&w->conv) * w->conv.in_c;
+}
+
 /* The units of a dense layer, of which each step has whole panels of columns in every instruction
  * set. */
 static size_t apart(const struct cnn_node *node)
@@ -279,6 +285,25 @@ static void again(const struct cnn_call *call)
                                       call->value[CNN_SLOT_LINEAR], call->y);
 }
 
+/* The gradients of the weights, piece by piece, to who uses them up. */
+static void give_pieces(const struct cnn_call *call, const struct cnn_conv_backward_weights *all)
+{
+    const struct cnn_weighted *w = call->node->state;
+    const struct cnn_conv *conv = &w->conv;
+    const size_t begin = call->node->tensors[CNN_SLOT_WEIGHT].offset, units = conv->out_c,
+                 piece = cnn_dense_piece(conv);
+    struct cnn_conv_backward_weights pass = *all;
+    for (; pass.first < units; pass.first += piece) {
+        pass.count = units - pass.first < piece ? units - pass.first : piece;
+        pass.db = all->db ? all->db + pass.first : NULL;
+        call->kernels->conv_backward_weights(conv, &pass);
+        call->taker->take(call->taker->context,
+                          (struct cnn_stretch){begin + pass.first * conv->in_c,
+                                               begin + (pass.first + pass.count) * conv->in_c},
+                          pass.dw);
+    }
+}
+
 static void backward(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
@@ -286,15 +311,7 @@ static void backward(const struct cnn_call *call)
     if (w->activation.kind != CNN_ACT_NONE)
         k->activation_backward(w->activation, cnn_call_rows(call), call->value[CNN_SLOT_LINEAR],
                                call->y, call->dy, call->dy);
-    k->conv_backward_weights(&w->conv,
-                             &(struct cnn_conv_backward_weights){.n = call->n,
-                                                                 .parts = call->parts,
-                                                                 .x = call->x[0],
-                                                                 .dy = call->dy,
-                                                                 .dw = call->grad[CNN_SLOT_WEIGHT],
-                                                                 .db = call->grad[CNN_SLOT_BIAS],
-                                                                 .scratch = call->scratch});
-    if (call->dx[0])
+    if (call->dx[0]) /* by the weights as they are */
         k->conv_backward_data(
             &w->conv, &(struct cnn_conv_backward_data){.n = call->n,
                                                        .dy = call->dy,
@@ -302,6 +319,17 @@ static void backward(const struct cnn_call *call)
                                                        .w = call->value[CNN_SLOT_WEIGHT],
                                                        .dx = call->dx[0],
                                                        .scratch = call->scratch});
+    const struct cnn_conv_backward_weights pass = {.n = call->n,
+                                                   .parts = call->parts,
+                                                   .x = call->x[0],
+                                                   .dy = call->dy,
+                                                   .dw = call->grad[CNN_SLOT_WEIGHT],
+                                                   .db = call->grad[CNN_SLOT_BIAS],
+                                                   .scratch = call->scratch};
+    if (call->taker)
+        give_pieces(call, &pass);
+    else
+        k->conv_backward_weights(&w->conv, &pass);
 }
 
 const struct cnn_execution cnn_weighted_execution = {
@@ -314,6 +342,7 @@ const struct cnn_execution cnn_weighted_execution = {
     .backward = backward,
     .again = again,
     .sums = CNN_SUMS_BY_LAYER,
+    .piece = piece_floats,
 };
 
 /* Reflection needs pixels to reflect: PyTorch's rule. */

@@ -60,11 +60,19 @@ cnn_status cnn_model_layer(const cnn_model *model, size_t i, cnn_layer_info *out
 #define BATCH       128
 #define BATCH_BYTES ((size_t)512 << 20)
 
+static cnn_status measure_inference(const cnn_model *model, size_t batch, size_t *bytes,
+                                    cnn_diag *diag)
+{
+    return cnn_plan_measure(&model->graph,
+                            &(struct cnn_plan_options){.batch = batch, .mode = CNN_PLAN_INFER},
+                            bytes, diag);
+}
+
 cnn_status cnn_evaluation_batch(const cnn_model *model, size_t images, size_t *batch, size_t *bytes,
                                 cnn_diag *diag)
 {
     for (*batch = images < BATCH ? images : BATCH;; *batch /= 2) {
-        cnn_status status = cnn_plan_measure(&model->graph, *batch, CNN_PLAN_INFER, bytes, diag);
+        cnn_status status = measure_inference(model, *batch, bytes, diag);
         if (status != CNN_OK || *batch == 1 || *bytes <= BATCH_BYTES)
             return status;
     }
@@ -75,14 +83,16 @@ cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t imag
 {
     size_t training, validation, evaluated,
         outputs = 3 * cnn_model_outputs(model),
-        parameters = model->graph.parameter_floats * sizeof(float),
-        slabs = cnn_optimizer_slabs(&model->recipe.optimizer) + (model->recipe.ema.every > 0) +
-                2; /* themselves,
-                      and
-                      health's
-                      copy
-                    */
-    cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_TRAIN, &training, diag);
+        parameters = model->graph.parameter_floats * sizeof(float);
+    /* beside the optimiser's and the mean: the parameters themselves, and health's copy */
+    size_t slabs =
+        cnn_optimizer_slabs(&model->recipe.optimizer) + (model->recipe.ema.every > 0) + 2;
+    cnn_status status = cnn_plan_measure(
+        &model->graph,
+        &(struct cnn_plan_options){.batch = batch,
+                                   .mode = CNN_PLAN_TRAIN,
+                                   .gradients = cnn_recipe_gradients(&model->recipe)},
+        &training, diag);
     if (status == CNN_OK)
         status = cnn_evaluation_batch(model, images, &evaluated, &validation, diag);
     if (status != CNN_OK)
@@ -98,7 +108,7 @@ cnn_status cnn_model_memory(const cnn_model *model, size_t batch, cnn_memory *ou
     if (!model || batch == 0 || !out)
         return cnn_fail_missing(diag, "cnn_model_memory", "model, images in the batch, or out");
     size_t inference, training, parameters = model->graph.parameter_floats * sizeof(float);
-    cnn_status status = cnn_plan_measure(&model->graph, batch, CNN_PLAN_INFER, &inference, diag);
+    cnn_status status = measure_inference(model, batch, &inference, diag);
     if (status == CNN_OK)
         status = cnn_training_memory(model, batch, BATCH, &training, diag);
     if (status == CNN_OK)

@@ -1,5 +1,6 @@
 /* The recipe: `train` of a description, read and resolved. */
 #include "recipe/recipe.h"
+#include "recipe/optimizer_type.h"
 
 struct parsed {
     struct cnn_recipe recipe;
@@ -171,4 +172,14 @@ struct cnn_yaml *cnn_recipe_resolve(struct cnn_arena *arena, const struct cnn_ya
               resolve_section(arena, cnn_average_keys, "ema", out) &&
               resolve_section(arena, cnn_stopping_keys, "early_stopping", out);
     return ok ? out : NULL;
+}
+
+enum cnn_gradients cnn_recipe_gradients(const struct cnn_recipe *recipe)
+{
+    if (recipe->clip_norm > 0)
+        return CNN_GRADIENTS_KEPT;
+    for (const struct cnn_optimizer_settings *s = &recipe->optimizer; s; s = s->others)
+        if (s->type->whole)
+            return CNN_GRADIENTS_BY_LAYER;
+    return CNN_GRADIENTS_BY_PIECE;
 }

@@ -144,22 +144,23 @@ static void check_loss(struct cnn_check *check, double loss, bool finite)
                       blank);
 }
 
-enum gradient { GRADIENT_ALIVE, GRADIENT_ZERO, GRADIENT_LOST };
+enum gradient { GRADIENT_ZERO, GRADIENT_ALIVE, GRADIENT_LOST };
 
-static enum gradient gradient_of(const struct cnn_node *node, const float *gradients)
+struct layer_gradients {
+    const struct cnn_graph *graph;
+    enum gradient *states; /* by layer */
+};
+
+/* Gradients of a layer, all or some of them. */
+static void look_at_gradients(void *context, struct cnn_stretch what, const float *gradients)
 {
-    enum gradient state = GRADIENT_ZERO;
-    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
-        const struct cnn_tensor *tensor = &node->tensors[slot];
-        for (size_t i = 0; cnn_tensor_trained(tensor) && i < tensor->count; i++) {
-            float value = gradients[tensor->offset + i];
-            if (!isfinite(value))
-                return GRADIENT_LOST;
-            if (value != 0)
-                state = GRADIENT_ALIVE;
-        }
-    }
-    return state;
+    const struct layer_gradients *layers = context;
+    enum gradient *state = &layers->states[cnn_graph_owner(layers->graph, what.begin)];
+    for (size_t i = 0; i < what.end - what.begin && *state != GRADIENT_LOST; i++)
+        if (!isfinite(gradients[i]))
+            *state = GRADIENT_LOST;
+        else if (gradients[i] != 0)
+            *state = GRADIENT_ALIVE;
 }
 
 /* Whether a layer begins with weights that are all zero: then nothing goes back through it in the
@@ -180,13 +181,14 @@ static bool has_blank_layer(const struct cnn_graph *graph, const float *paramete
 }
 
 /* Counts the layers whose gradient is `wanted`, and names the first few. */
-static size_t list_layers(const struct cnn_graph *graph, const float *gradients,
-                          enum gradient wanted, struct cnn_text *names)
+static size_t list_layers(const struct layer_gradients *layers, enum gradient wanted,
+                          struct cnn_text *names)
 {
+    const struct cnn_graph *graph = layers->graph;
     size_t count = 0;
     for (size_t i = 0; i < graph->count; i++) {
         const struct cnn_node *node = &graph->nodes[i];
-        if (cnn_node_trained(node) == 0 || gradient_of(node, gradients) != wanted)
+        if (cnn_node_trained(node) == 0 || layers->states[i] != wanted)
             continue;
         if (count++ < NAMED)
             cnn_text_printf(names, "%s%s", count > 1 ? ", " : "", node->name);
@@ -204,14 +206,13 @@ static size_t count_trained(const struct cnn_graph *graph)
     return count;
 }
 
-static void check_gradients(struct cnn_check *check)
+static void check_gradients(struct cnn_check *check, const struct layer_gradients *layers)
 {
-    const struct cnn_graph *graph = &check->t->model->graph;
-    const float *gradients = cnn_plan_parameter_gradients(check->t->step.plan);
+    const struct cnn_graph *graph = layers->graph;
     struct cnn_text lost = {0}, zero = {0};
     size_t trained = count_trained(graph);
-    size_t lost_count = list_layers(graph, gradients, GRADIENT_LOST, &lost),
-           zero_count = list_layers(graph, gradients, GRADIENT_ZERO, &zero);
+    size_t lost_count = list_layers(layers, GRADIENT_LOST, &lost),
+           zero_count = list_layers(layers, GRADIENT_ZERO, &zero);
     bool blank = has_blank_layer(graph, check->t->step.parameters);
     if (lost.failed || zero.failed)
         check->want = CNN_WANT_MEMORY;
@@ -241,6 +242,21 @@ static void check_gradients(struct cnn_check *check)
     cnn_text_free(&zero);
 }
 
+static void go_back(struct cnn_check *check, size_t n)
+{
+    const struct cnn_step *step = &check->t->step;
+    struct layer_gradients layers = {.graph = &check->t->model->graph};
+    if (!(layers.states = cnn_calloc(layers.graph->count, sizeof *layers.states))) {
+        check->want = CNN_WANT_MEMORY;
+        return;
+    }
+    cnn_plan_take(step->plan, (struct cnn_taker){look_at_gradients, &layers});
+    cnn_plan_backward(step->plan, n, step->target);
+    cnn_plan_take(step->plan, (struct cnn_taker){0});
+    check_gradients(check, &layers);
+    cnn_free(layers.states);
+}
+
 /* Forward and back in training mode, which changes running statistics: they are put back. Nothing
  * else that a step reads is written. */
 static void run_sample(struct cnn_check *check, const struct sample *sample)
@@ -255,10 +271,8 @@ static void run_sample(struct cnn_check *check, const struct sample *sample)
         step->loss, sample->n, step->classes, cnn_plan_value(step->plan, step->target), &targets,
         cnn_plan_gradient(step->plan, step->target));
     check_loss(check, result.loss / result.weight, result.finite);
-    if (result.finite) {
-        cnn_plan_backward(step->plan, sample->n, step->target);
-        check_gradients(check);
-    }
+    if (result.finite)
+        go_back(check, sample->n);
     memcpy(step->parameters, t->health.before,
            t->model->graph.parameter_floats * sizeof *step->parameters);
     cnn_plan_parameters_changed(step->plan);

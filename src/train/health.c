@@ -42,9 +42,10 @@ cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *e
     health.living = cnn_calloc(graph->count, sizeof *health.living);
     health.told = cnn_calloc(graph->count, sizeof *health.told);
     health.before = cnn_floats_new(graph->parameter_floats);
+    health.squares = cnn_calloc(graph->count, sizeof *health.squares);
     health.pixels = cnn_malloc(cnn_shape_count(graph->input));
     if (health.pixels && health.rows && health.nodes && health.alive && health.living &&
-        health.told && health.before && add_rows(&health, graph)) {
+        health.told && health.before && health.squares && add_rows(&health, graph)) {
         *out = health;
         return CNN_OK;
     }
@@ -64,11 +65,26 @@ void cnn_health_close(struct cnn_health *health)
     cnn_free(health->told);
     cnn_free(health->pixels);
     cnn_floats_free(health->before);
+    cnn_free(health->squares);
 }
 
 void cnn_health_before_step(struct cnn_health *health, const float *parameters)
 {
-    memcpy(health->before, parameters, health->model->graph.parameter_floats * sizeof(float));
+    const struct cnn_graph *graph = &health->model->graph;
+    memcpy(health->before, parameters, graph->parameter_floats * sizeof(float));
+    memset(health->squares, 0, graph->count * sizeof *health->squares);
+}
+
+void cnn_health_watch(void *context, struct cnn_stretch what, const float *gradients)
+{
+    struct cnn_health *health = context;
+    size_t layer = cnn_graph_owner(&health->model->graph, what.begin);
+    health->squares[layer] += cnn_kernels()->squares(what.end - what.begin, gradients, NULL);
+}
+
+static double norm_of(double squares)
+{
+    return isfinite(squares) ? sqrt(squares) : INFINITY;
 }
 
 /* The norm of a layer's part of the slab, less that of minus where it is not NULL. */
@@ -84,18 +100,19 @@ static double layer_norm(const struct cnn_node *node, const float *slab, const f
         sum += cnn_kernels()->squares(tensor->count, slab + tensor->offset,
                                       minus ? minus + tensor->offset : NULL);
     }
-    return !any ? NAN : isfinite(sum) ? sqrt(sum) : INFINITY;
+    return any ? norm_of(sum) : NAN;
 }
 
 void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *parameters,
-                           const float *gradients, double lr_factor)
+                           double lr_factor)
 {
     for (size_t i = 0; i < health->count; i++) {
         const struct cnn_node *node = &health->graph->nodes[health->nodes[i]];
         struct cnn_health_row *row = &health->rows[i];
         row->epoch = epoch;
-        row->gradient_norm = layer_norm(node, gradients, NULL);
         row->weight_norm = layer_norm(node, parameters, NULL);
+        row->gradient_norm =
+            isnan(row->weight_norm) ? NAN : norm_of(health->squares[health->nodes[i]]);
         row->update_norm = layer_norm(node, parameters, health->before);
         row->lr_factor = lr_factor;
     }

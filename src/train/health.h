@@ -19,8 +19,9 @@ struct cnn_health {
     size_t *nodes; /* the layer of each row */
     /* by layer: which channels were not zero; NULL where the layer does not cut off */
     bool **alive;
-    size_t *living; /* by layer: how many */
-    float *before;  /* the parameters before the step */
+    size_t *living;  /* by layer: how many */
+    float *before;   /* the parameters before the step */
+    double *squares; /* by layer: the sum of its gradients' squares */
     /* by row: the kinds of hints that were given, bits; those about the network as a whole are in
      * row 0 */
     unsigned *told;
@@ -34,12 +35,13 @@ cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *e
                            struct cnn_health *out, cnn_diag *diag);
 void cnn_health_close(struct cnn_health *health);
 
-/* Before a step that is to be measured, and after it: parameters are what it trains, gradients the
- * step's (laid out as the parameters), lr_factor the schedule's. after fills in the rows of `epoch`
- * but for what is dead; probe does that. */
+/* Before a step that is to be measured, and after it: parameters are what it trains, lr_factor the
+ * schedule's. In between it is shown the gradients: it is a step's watcher. after fills in the rows
+ * of `epoch` but for what is dead; probe does that. */
 void cnn_health_before_step(struct cnn_health *health, const float *parameters);
+void cnn_health_watch(void *health, struct cnn_stretch what, const float *gradients);
 void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *parameters,
-                           const float *gradients, double lr_factor);
+                           double lr_factor);
 void cnn_health_probe(struct cnn_health *health);
 
 /* Calls tell with each hint about the rows and the epoch's mean training loss that was not given

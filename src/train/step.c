@@ -64,11 +64,15 @@ cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct
 
 static cnn_status open_plan(struct cnn_step *step, size_t batch, cnn_diag *diag)
 {
-    cnn_status status = cnn_plan_new(
-        step->graph, step->parameters,
-        &(struct cnn_plan_options){
-            .batch = batch, .mode = CNN_PLAN_TRAIN, .ranks = cnn_reduce_ranks(step->reduce)},
-        &step->plan, diag);
+    cnn_status status =
+        cnn_plan_new(step->graph, step->parameters,
+                     &(struct cnn_plan_options){
+                         .batch = batch,
+                         .mode = CNN_PLAN_TRAIN,
+                         .gradients = step->reduce ? CNN_GRADIENTS_KEPT
+                                                   : cnn_recipe_gradients(&step->model->recipe),
+                         .ranks = cnn_reduce_ranks(step->reduce)},
+                     &step->plan, diag);
     if (status == CNN_OK && step->reduce)
         cnn_reduce_prepare(step->reduce, step->graph, step->plan);
     return status;
@@ -184,13 +188,51 @@ static uint64_t dropout_seed(const struct cnn_step *step)
     return high << 32 | cnn_rng_u32(&rng);
 }
 
-static void update_alone(struct cnn_step *step, size_t n, double lr)
+/* Those that are kept. */
+static void show_gradients(const struct cnn_step *step)
+{
+    const float *gradients = cnn_plan_parameter_gradients(step->plan);
+    for (size_t i = 0; step->watcher.take && i < step->graph->count; i++)
+        for (size_t slot = 0; cnn_slot_find(&step->graph->nodes[i], &slot); slot++) {
+            const struct cnn_tensor *t = &step->graph->nodes[i].tensors[slot];
+            if (cnn_tensor_trained(t))
+                step->watcher.take(step->watcher.context,
+                                   (struct cnn_stretch){t->offset, t->offset + t->count},
+                                   gradients + t->offset);
+        }
+}
+
+static void clip_and_update(struct cnn_step *step, size_t n, double lr)
 {
     cnn_plan_backward(step->plan, n, step->target);
     float *gradients = cnn_plan_parameter_gradients(step->plan);
-    if (step->model->recipe.clip_norm > 0)
-        cnn_clip_gradients(step->graph, step->model->recipe.clip_norm, gradients);
+    cnn_clip_gradients(step->graph, step->model->recipe.clip_norm, gradients);
+    show_gradients(step);
     cnn_optimizer_step(step->optimizer, step->parameters, gradients, lr);
+}
+
+struct update {
+    struct cnn_step *step;
+    double lr;
+};
+
+static void update_piece(void *context, struct cnn_stretch what, const float *gradients)
+{
+    const struct update *update = context;
+    const struct cnn_step *step = update->step;
+    if (step->watcher.take)
+        step->watcher.take(step->watcher.context, what, gradients);
+    cnn_optimizer_update(step->optimizer, what, step->parameters, gradients, update->lr);
+}
+
+/* While backward goes on: gradients are used up while they are in the cache, and take no memory. */
+static void update_pieces(struct cnn_step *step, size_t n, double lr)
+{
+    struct update update = {step, lr};
+    cnn_plan_take(step->plan, (struct cnn_taker){update_piece, &update});
+    cnn_plan_backward(step->plan, n, step->target);
+    cnn_plan_take(step->plan, (struct cnn_taker){0});
+    cnn_optimizer_advance(step->optimizer);
 }
 
 static void update_shared(struct cnn_step *step, size_t n, double lr)
@@ -201,9 +243,10 @@ static void update_shared(struct cnn_step *step, size_t n, double lr)
                                                  .parameters = step->parameters,
                                                  .lr = lr,
                                                  .clip_norm = step->model->recipe.clip_norm,
-                                                 .whole = step->whole_gradients});
+                                                 .whole = step->watcher.take});
     cnn_plan_backward(step->plan, n, step->target);
     cnn_reduce_end(step->reduce);
+    show_gradients(step);
 }
 
 struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
@@ -223,8 +266,10 @@ struct cnn_loss_result cnn_step_run(struct cnn_step *step, size_t n,
         return result;
     if (step->reduce)
         update_shared(step, n, lr);
+    else if (step->model->recipe.clip_norm > 0)
+        clip_and_update(step, n, lr);
     else
-        update_alone(step, n, lr);
+        update_pieces(step, n, lr);
     cnn_plan_parameters_changed(step->plan);
     if (step->mean)
         cnn_average_update(&step->model->recipe.ema, cnn_optimizer_steps(step->optimizer),

@@ -20,9 +20,11 @@ struct cnn_step {
     uint64_t seed;
     size_t target, classes;    /* the value that the loss reads, and its size */
     struct cnn_reduce *reduce; /* with the processes that share batches; NULL: it is alone */
-    /* Whether rank 0 wants the gradients of the next step as a whole; other ranks have those of
-     * their share alone. All ranks set it alike. */
-    bool whole_gradients;
+    /* Is shown the gradients of each trained tensor of the next step, or pieces of them, before the
+     * update, where take is not NULL: those that are clipped already; where processes share the
+     * batch after the update, and all set it alike: rank 0 sees the gradients of the whole batch,
+     * others those of their share alone. */
+    struct cnn_taker watcher;
     float **collected; /* cnn_step_collect: slabs of the optimiser; NULL: none are */
 };
 

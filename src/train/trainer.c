@@ -63,7 +63,7 @@ static cnn_status take_step(struct cnn_trainer_state *r)
     size_t n = batch->n;
     bool last =
         (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
-    r->t.step.whole_gradients = last;
+    r->t.step.watcher = (struct cnn_taker){last ? cnn_health_watch : NULL, &r->t.health};
     if (last)
         cnn_health_before_step(&r->t.health, r->t.step.parameters);
     struct cnn_loss_result result;
@@ -73,8 +73,7 @@ static cnn_status take_step(struct cnn_trainer_state *r)
     progress->step++;
     if (last)
         cnn_health_after_step(&r->t.health, cnn_trainer_epoch_of(r, progress->step),
-                              r->t.step.parameters, cnn_plan_parameter_gradients(r->t.step.plan),
-                              lr / r->t.model->recipe.optimizer.lr);
+                              r->t.step.parameters, lr / r->t.model->recipe.optimizer.lr);
     progress->loss_sum += result.loss;
     progress->loss_weight += result.weight;
     progress->images += n;

@@ -382,13 +382,13 @@ static void run(const cnn_model *model, size_t n, const struct cnn_kernels *chos
 
 static bool is_small(const cnn_model *model, size_t n)
 {
+    const struct cnn_plan_options options = {.batch = n, .mode = CNN_PLAN_WATCH};
     size_t bytes = 0;
     uint64_t macs = 0;
 
     for (size_t i = 0; i < model->graph.count; i++)
         macs += model->graph.nodes[i].macs;
-    return macs <= MOST_MACS &&
-           cnn_plan_measure(&model->graph, n, CNN_PLAN_WATCH, &bytes, NULL) == CNN_OK &&
+    return macs <= MOST_MACS && cnn_plan_measure(&model->graph, &options, &bytes, NULL) == CNN_OK &&
            bytes <= MOST_BYTES;
 }
 
