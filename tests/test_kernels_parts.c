@@ -358,11 +358,28 @@ static void test_pieces_have_the_bits_of_the_whole(void **state)
             check_pieces(k, &shapes_of_dense[s]);
 }
 
+/* Of a dense layer on a large picture 16 units may be more than there are. */
+static void test_pieces_are_less_than_the_whole(void **state)
+{
+    (void)state;
+    const size_t inputs[] = {1, 4096, 65536, 65537, 300000, 600000, 1 << 20, 3 << 20};
+    size_t cut = 0;
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        for (size_t units = 1; units < 2000; units++) {
+            const struct cnn_conv c = cnn_conv_dense(inputs[i], units, true);
+            const size_t piece = cnn_dense_piece(&c);
+            assert_true(piece % 16 == 0 && piece < units);
+            cut += piece > 0;
+        }
+    assert_true(cut > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv_when_ranks_share_the_batch),
         cmocka_unit_test(test_pieces_have_the_bits_of_the_whole),
+        cmocka_unit_test(test_pieces_are_less_than_the_whole),
         cmocka_unit_test(test_batch_norm_when_ranks_share_the_batch),
         cmocka_unit_test(test_batch_norm_statistics_are_those_of_all_rows),
     };

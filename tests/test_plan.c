@@ -549,6 +549,18 @@ static void test_large_layers_give_their_gradients_in_pieces(void **state)
     cnn_model_free(model);
 }
 
+/* Those of its weights are nobody's. */
+static void test_large_layers_of_which_the_bias_is_trained_give_its_gradients(void **state)
+{
+    (void)state;
+    cnn_model *model = network_open_layers(
+        "[3, 100, 100]", "  - {type: batch_norm}\n  - {type: flatten}\n"
+                         "  - {type: dense, units: 150, activation: relu, trainable: bias}\n"
+                         "  - {type: dense, units: 7}\n");
+    check_taken(model, 5, CNN_GRADIENTS_BY_PIECE, 0);
+    cnn_model_free(model);
+}
+
 /* Layers of one step drop values of their own, steps too; what is kept is scaled. */
 static void test_dropout_draws_anew_for_each_layer_and_step(void **state)
 {
@@ -723,6 +735,7 @@ int main(void)
         cmocka_unit_test(test_gradients_when_values_are_made_again),
         cmocka_unit_test(test_gradients_that_are_taken_are_those_that_are_kept),
         cmocka_unit_test(test_large_layers_give_their_gradients_in_pieces),
+        cmocka_unit_test(test_large_layers_of_which_the_bias_is_trained_give_its_gradients),
         cmocka_unit_test(test_dropout_draws_anew_for_each_layer_and_step),
         cmocka_unit_test(test_paths_are_dropped_for_whole_images),
         cmocka_unit_test(test_network_of_a_softmax_alone_can_be_planned),

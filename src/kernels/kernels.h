@@ -111,15 +111,15 @@ static inline struct cnn_conv cnn_conv_dense(size_t inputs, size_t units, bool b
 
 /* Units of a dense layer whose gradients are of some megabytes together, in multiples of 16: where
  * gradients are used up at once they are made so many at a time, and stay in the cache. 0: the
- * layer is too small for that. */
+ * layer is too small for that, or has no more units. */
 #define CNN_PIECE_FLOATS ((size_t)1 << 20)
 static inline size_t cnn_dense_piece(const struct cnn_conv *c)
 {
-    const size_t units = CNN_PIECE_FLOATS / c->in_c / 16 * 16;
+    const size_t fitting = CNN_PIECE_FLOATS / c->in_c / 16 * 16, units = fitting > 0 ? fitting : 16;
     bool dense = c->in_h == 1 && c->in_w == 1 && c->kernel_h == 1 && c->kernel_w == 1;
     if (!dense || c->groups > 1 || c->out_c / 4 < CNN_PIECE_FLOATS / c->in_c)
         return 0;
-    return units > 0 ? units : 16;
+    return units < c->out_c ? units : 0;
 }
 
 struct cnn_pool {

@@ -285,22 +285,24 @@ static void again(const struct cnn_call *call)
                                       call->value[CNN_SLOT_LINEAR], call->y);
 }
 
-/* The gradients of the weights, piece by piece, to who uses them up. */
+/* The gradients of the weights, piece by piece, to who uses them up; of weights that stay as they
+ * are, those of the bias alone are wanted. */
 static void give_pieces(const struct cnn_call *call, const struct cnn_conv_backward_weights *all)
 {
     const struct cnn_weighted *w = call->node->state;
     const struct cnn_conv *conv = &w->conv;
-    const size_t begin = call->node->tensors[CNN_SLOT_WEIGHT].offset, units = conv->out_c,
-                 piece = cnn_dense_piece(conv);
+    const struct cnn_tensor *weights = &call->node->tensors[CNN_SLOT_WEIGHT];
+    const size_t begin = weights->offset, units = conv->out_c, piece = cnn_dense_piece(conv);
     struct cnn_conv_backward_weights pass = *all;
     for (; pass.first < units; pass.first += piece) {
         pass.count = units - pass.first < piece ? units - pass.first : piece;
         pass.db = all->db ? all->db + pass.first : NULL;
         call->kernels->conv_backward_weights(conv, &pass);
-        call->taker->take(call->taker->context,
-                          (struct cnn_stretch){begin + pass.first * conv->in_c,
-                                               begin + (pass.first + pass.count) * conv->in_c},
-                          pass.dw);
+        if (cnn_tensor_trained(weights))
+            call->taker->take(call->taker->context,
+                              (struct cnn_stretch){begin + pass.first * conv->in_c,
+                                                   begin + (pass.first + pass.count) * conv->in_c},
+                              pass.dw);
     }
 }
 
