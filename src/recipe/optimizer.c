@@ -329,10 +329,28 @@ double cnn_optimizer_explain(const struct cnn_optimizer *optimizer, const struct
     return NAN;
 }
 
+/* The first slice that ends behind this float. They lie in the order of the slab. */
+static size_t find_slice(const struct cnn_optimizer *optimizer, size_t at)
+{
+    size_t first = 0, end = optimizer->slice_count;
+    while (first < end) {
+        const size_t middle = first + (end - first) / 2;
+        const struct cnn_tensor *tensor = &optimizer->slices[middle].tensor;
+        if (tensor->offset + tensor->count > at)
+            end = middle;
+        else
+            first = middle + 1;
+    }
+    return first;
+}
+
+/* A step of a deep network calls it for each of some hundred tensors, so it must not look at them
+ * all each time. */
 void cnn_optimizer_update(struct cnn_optimizer *optimizer, struct cnn_stretch what,
                           float *parameters, const float *gradients, double lr)
 {
-    for (size_t i = 0; i < optimizer->slice_count; i++) {
+    for (size_t i = find_slice(optimizer, what.begin);
+         i < optimizer->slice_count && optimizer->slices[i].tensor.offset < what.end; i++) {
         struct slice slice = optimizer->slices[i];
         const size_t begin = slice.tensor.offset;
         const struct cnn_stretch part =
