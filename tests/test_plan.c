@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -708,6 +709,27 @@ static void test_runs_are_the_same_when_threads_change_between_them(void **state
     cnn_model_free(model);
 }
 
+/* What the room for a run is measured by. */
+static void test_gradients_that_are_kept_count_as_memory(void **state)
+{
+    (void)state;
+    static const char *const recipes[] = {"sgd, lr: 0.1}", "sgd, lr: 0.1}, clip_norm: 1"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[256];
+        size_t alone, shared, slab;
+        snprintf(text, sizeof text,
+                 "input: [3, 100, 100]\nlayers:\n  - {type: flatten}\n"
+                 "  - {type: dense, units: 150}\ntrain: {epochs: 1, optimizer: {type: %s}\n",
+                 recipes[i]);
+        cnn_model *model = network_open(text);
+        slab = model->graph.parameter_floats * sizeof(float);
+        assert_int_equal(cnn_training_memory(model, 4, 1, 16, &alone, NULL), CNN_OK);
+        assert_int_equal(cnn_training_memory(model, 4, 2, 16, &shared, NULL), CNN_OK);
+        assert_true(i == 0 ? shared > alone + slab / 2 : shared == alone);
+        cnn_model_free(model);
+    }
+}
+
 static void test_plan_without_images_is_refused(void **state)
 {
     (void)state;
@@ -725,6 +747,7 @@ int main(void)
         cmocka_unit_test(test_scratch_is_enough_for_every_smaller_batch),
         cmocka_unit_test(test_runs_are_the_same_when_threads_change_between_them),
         cmocka_unit_test(test_plan_without_images_is_refused),
+        cmocka_unit_test(test_gradients_that_are_kept_count_as_memory),
         cmocka_unit_test(test_plans_of_every_mode_give_the_same_output),
         cmocka_unit_test(test_results_are_the_same_bits_when_threads_differ),
         cmocka_unit_test(test_small_batches_train_as_in_a_plan_of_their_own_size),

@@ -280,8 +280,8 @@ static void wait_for_caller(struct cnn_cluster *cluster, double seconds)
     pthread_cond_timedwait(&cluster->wake, &cluster->lock, &until);
 }
 
-/* Until there may be something to do. Called with the lock. Each poll takes the core from a caller
- * that computes for some microseconds. */
+/* Until there may be something to do. Called with the lock. While the caller computes, each poll
+ * takes its core for some microseconds. */
 static void rest(struct cnn_cluster *cluster)
 {
     const struct timespec nap = {.tv_nsec = NAP};

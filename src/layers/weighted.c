@@ -298,7 +298,7 @@ static void give_pieces(const struct cnn_call *call, const struct cnn_conv_backw
         pass.count = units - pass.first < piece ? units - pass.first : piece;
         pass.db = all->db ? all->db + pass.first : NULL;
         call->kernels->conv_backward_weights(conv, &pass);
-        if (cnn_tensor_trained(weights))
+        if (cnn_tensor_trained(weights) && call->taker->take)
             call->taker->take(call->taker->context,
                               (struct cnn_stretch){begin + pass.first * conv->in_c,
                                                    begin + (pass.first + pass.count) * conv->in_c},

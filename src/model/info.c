@@ -78,8 +78,8 @@ cnn_status cnn_evaluation_batch(const cnn_model *model, size_t images, size_t *b
     }
 }
 
-cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t images, size_t *bytes,
-                               cnn_diag *diag)
+cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t ranks, size_t images,
+                               size_t *bytes, cnn_diag *diag)
 {
     size_t training, validation, evaluated,
         outputs = 3 * cnn_model_outputs(model),
@@ -91,7 +91,7 @@ cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t imag
         &model->graph,
         &(struct cnn_plan_options){.batch = batch,
                                    .mode = CNN_PLAN_TRAIN,
-                                   .gradients = cnn_recipe_gradients(&model->recipe)},
+                                   .gradients = cnn_recipe_gradients(&model->recipe, ranks)},
         &training, diag);
     if (status == CNN_OK)
         status = cnn_evaluation_batch(model, images, &evaluated, &validation, diag);
@@ -110,7 +110,7 @@ cnn_status cnn_model_memory(const cnn_model *model, size_t batch, cnn_memory *ou
     size_t inference, training, parameters = model->graph.parameter_floats * sizeof(float);
     cnn_status status = measure_inference(model, batch, &inference, diag);
     if (status == CNN_OK)
-        status = cnn_training_memory(model, batch, BATCH, &training, diag);
+        status = cnn_training_memory(model, batch, 1, BATCH, &training, diag);
     if (status == CNN_OK)
         *out = (cnn_memory){parameters, inference, training - parameters};
     return status;

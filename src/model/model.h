@@ -123,9 +123,11 @@ cnn_status cnn_model_run_picture(cnn_model *model, const struct cnn_given_pictur
 cnn_status cnn_evaluation_batch(const cnn_model *model, size_t images, size_t *batch, size_t *bytes,
                                 cnn_diag *diag);
 
-/* All bytes that training takes, but for images: with a validation of `images` images. */
-cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t images, size_t *bytes,
-                               cnn_diag *diag);
+/* All bytes that training takes, but for images: with `batch` images of a batch that so many
+ * processes share, and a validation of `images` images. What processes exchange does not count,
+ * but for one slab of gradients. */
+cnn_status cnn_training_memory(const cnn_model *model, size_t batch, size_t ranks, size_t images,
+                               size_t *bytes, cnn_diag *diag);
 
 /* The softmax of each row. In place is legal. */
 void cnn_softmax(const float *values, size_t rows, size_t classes, float *probabilities);

@@ -174,9 +174,9 @@ struct cnn_yaml *cnn_recipe_resolve(struct cnn_arena *arena, const struct cnn_ya
     return ok ? out : NULL;
 }
 
-enum cnn_gradients cnn_recipe_gradients(const struct cnn_recipe *recipe)
+enum cnn_gradients cnn_recipe_gradients(const struct cnn_recipe *recipe, size_t ranks)
 {
-    if (recipe->clip_norm > 0)
+    if (recipe->clip_norm > 0 || ranks > 1)
         return CNN_GRADIENTS_KEPT;
     for (const struct cnn_optimizer_settings *s = &recipe->optimizer; s; s = s->others)
         if (s->type->whole)

@@ -38,7 +38,7 @@ cnn_status cnn_recipe_read(struct cnn_arena *arena, const struct cnn_yaml *node,
 /* `node` with every default filled in, those of its sections included: the resolved description. */
 struct cnn_yaml *cnn_recipe_resolve(struct cnn_arena *arena, const struct cnn_yaml *node);
 
-/* How long the gradients of a step by one process are needed. */
-enum cnn_gradients cnn_recipe_gradients(const struct cnn_recipe *recipe);
+/* How long the gradients of a step are needed, of a batch that so many processes share. */
+enum cnn_gradients cnn_recipe_gradients(const struct cnn_recipe *recipe, size_t ranks);
 
 #endif

@@ -27,10 +27,11 @@ static double measure_sums(const struct cnn_training *t, size_t batch)
 /* Bytes that this process takes for training with this batch, of which it has its share. */
 static cnn_status measure(const struct cnn_training *t, size_t batch, double *bytes, cnn_diag *diag)
 {
-    size_t own = cnn_parts_most_images(batch, cnn_cluster_rank(t->cluster),
-                                       cnn_cluster_ranks(t->cluster)),
-           whole = 0;
-    cnn_status status = cnn_training_memory(t->model, own, cnn_dataset_count(t->val), &whole, diag);
+    const size_t ranks = cnn_cluster_ranks(t->cluster),
+                 own = cnn_parts_most_images(batch, cnn_cluster_rank(t->cluster), ranks);
+    size_t whole = 0;
+    cnn_status status =
+        cnn_training_memory(t->model, own, ranks, cnn_dataset_count(t->val), &whole, diag);
     *bytes = (double)whole + measure_sums(t, batch);
     return status;
 }

@@ -64,14 +64,14 @@ cnn_status cnn_step_open_state(const cnn_model *model, float *parameters, struct
 
 static cnn_status open_plan(struct cnn_step *step, size_t batch, cnn_diag *diag)
 {
+    const struct cnn_ranks *ranks = cnn_reduce_ranks(step->reduce);
     cnn_status status =
         cnn_plan_new(step->graph, step->parameters,
-                     &(struct cnn_plan_options){
-                         .batch = batch,
-                         .mode = CNN_PLAN_TRAIN,
-                         .gradients = step->reduce ? CNN_GRADIENTS_KEPT
-                                                   : cnn_recipe_gradients(&step->model->recipe),
-                         .ranks = cnn_reduce_ranks(step->reduce)},
+                     &(struct cnn_plan_options){.batch = batch,
+                                                .mode = CNN_PLAN_TRAIN,
+                                                .gradients = cnn_recipe_gradients(
+                                                    &step->model->recipe, ranks ? ranks->count : 1),
+                                                .ranks = ranks},
                      &step->plan, diag);
     if (status == CNN_OK && step->reduce)
         cnn_reduce_prepare(step->reduce, step->graph, step->plan);

@@ -214,7 +214,7 @@ cnn_status cnn_sheet_tiles(const struct cnn_kernel_view *tiles, cnn_palette pale
     for (size_t i = 0; status == CNN_OK && i < tiles->filters; i++) {
         const float *tile = tiles->weights + i * tiles->channels * k.h * k.w;
         draw_kernel(&k, out, i * step + 1, 1, tile, (struct cnn_colouring){palette, scales[i]});
-        if (tiles->channels == 3)
+        if (tiles->channels == 3) /* within the frame that is drawn already */
             draw_colours_of(&k, out, i * step + 1, 1, tile, cnn_range_magnitude(scales[i]));
     }
     return status;
