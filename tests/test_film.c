@@ -265,21 +265,25 @@ static void assert_weights(const struct cnn_film *film, size_t frame, const cnn_
                         model->parameters + weights->offset, weights->count * sizeof(float));
 }
 
-/* The maps of the frame are what the model makes of its validation image 0. */
+/* The maps of the frame are what the model makes of its validation image 0, which is shown. */
 static void assert_maps(struct scratch *s, const struct cnn_film *film, size_t frame,
                         cnn_model *model)
 {
     const cnn_shape in = model->graph.input;
     struct cnn_dataset *dataset;
     enum cnn_split split;
-    uint8_t pixels[3 * 16 * 16];
+    uint8_t buffer[3 * 16 * 16];
     assert_int_equal(cnn_record_open(model,
                                      &(struct cnn_data_choice){.input = in, .split = CNN_SPLIT_VAL},
                                      &dataset, &split, s->diag),
                      CNN_OK);
     struct cnn_plan *plan = network_plan(model, 1, CNN_PLAN_KEEP, false);
-    cnn_normalize(&model->normalization, cnn_dataset_read(dataset, 0, pixels), in.h * in.w,
-                  cnn_plan_input(plan));
+    const uint8_t *pixels = cnn_dataset_read(dataset, 0, buffer);
+    const float *picture = frame_of(film, CNN_FILM_PICTURE, 0);
+    assert_int_equal(film->tracks[CNN_FILM_PICTURE].channels, in.c);
+    for (size_t i = 0; i < cnn_shape_count(in); i++)
+        assert_near((double)picture[i % in.c * in.h * in.w + i / in.c], pixels[i], 0);
+    cnn_normalize(&model->normalization, pixels, in.h * in.w, cnn_plan_input(plan));
     cnn_plan_forward(plan, 1, false, 0);
     size_t layer = network_layer(model, "batch_norm1"), c = model->graph.nodes[layer].out.c;
     const float *value = cnn_plan_value(plan, layer + 1),

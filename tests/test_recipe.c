@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,6 +194,33 @@ static void test_step_clips_what_the_optimiser_gets(void **state)
     cnn_model_free(model);
 }
 
+/* Gradients that are clipped, sent or multiplied as a matrix must not be used up before. */
+static void test_gradients_last_as_long_as_they_are_needed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *train;
+        enum cnn_gradients alone;
+    } cases[] = {
+        {"optimizer: {type: adamw}", CNN_GRADIENTS_BY_PIECE},
+        {"optimizer: {type: muon}", CNN_GRADIENTS_BY_LAYER},
+        {"optimizer: {type: muon, others: {type: lion}}", CNN_GRADIENTS_BY_LAYER},
+        {"clip_norm: 2", CNN_GRADIENTS_KEPT},
+        {"clip_norm: 2, optimizer: {type: muon}", CNN_GRADIENTS_KEPT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "input: [1, 2, 2]\nlayers: [{type: conv, filters: 2, kernel_size: 1}]\n"
+                 "train: {epochs: 1, %s}\n",
+                 cases[i].train);
+        cnn_model *model = network_open(text);
+        assert_int_equal(cnn_recipe_gradients(&model->recipe, 1), cases[i].alone);
+        assert_int_equal(cnn_recipe_gradients(&model->recipe, 2), CNN_GRADIENTS_KEPT);
+        cnn_model_free(model);
+    }
+}
+
 static void test_stopping_counts_epochs_in_succession(void **state)
 {
     (void)state;
@@ -221,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_mean_is_the_sum_of_what_each_update_leaves),
         cmocka_unit_test(test_decay_bounds_what_a_late_update_keeps),
         cmocka_unit_test(test_step_clips_what_the_optimiser_gets),
+        cmocka_unit_test(test_gradients_last_as_long_as_they_are_needed),
         cmocka_unit_test(test_stopping_counts_epochs_in_succession),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
