@@ -7,6 +7,8 @@
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
+#define RUN ((size_t)512) /* elements between which the next ones are asked for */
+
 static inline vfloat absolute(vfloat x)
 {
     return (vfloat)((vint)x & 0x7fffffff);
@@ -264,17 +266,25 @@ static void forward_block(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct activation_work *k = context;
-    size_t begin = task * CNN_BLOCK, size = cnn_size_min(k->size - begin, CNN_BLOCK);
-    CNN_ISA_NAME(cnn_activate)(k->a, size, k->x + begin, k->y + begin);
+    size_t end = cnn_size_min(k->size, (task + 1) * CNN_BLOCK);
+    for (size_t at = task * CNN_BLOCK; at < end; at += RUN) {
+        size_t size = cnn_size_min(RUN, end - at);
+        cnn_prefetch(k->x + at, size);
+        CNN_ISA_NAME(cnn_activate)(k->a, size, k->x + at, k->y + at);
+    }
 }
 
 static void backward_block(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct activation_work *k = context;
-    size_t begin = task * CNN_BLOCK, size = cnn_size_min(k->size - begin, CNN_BLOCK);
-    CNN_ISA_NAME(cnn_activate_backward)
-    (k->a, size, k->x ? k->x + begin : NULL, k->y_in + begin, k->dy + begin, k->dx + begin);
+    size_t end = cnn_size_min(k->size, (task + 1) * CNN_BLOCK);
+    for (size_t at = task * CNN_BLOCK; at < end; at += RUN) {
+        size_t size = cnn_size_min(RUN, end - at);
+        const float *x = k->x ? k->x + at : NULL, *y = k->y_in + at, *dy = k->dy + at;
+        cnn_prefetch(x ? x : y, size), cnn_prefetch(dy, size);
+        CNN_ISA_NAME(cnn_activate_backward)(k->a, size, x, y, dy, k->dx + at);
+    }
 }
 
 /* y = exp(x - largest) / sum of these */

@@ -66,6 +66,13 @@ static inline struct cnn_norm_tile cnn_norm_tile_at(const struct cnn_norm *k,
     return (struct cnn_norm_tile){at, cnn_size_min(k->together, whole), width};
 }
 
+/* Asks for what a pass will want of an array, as it comes to tile t of it, at `from`. */
+static inline void cnn_norm_prefetch(const struct cnn_norm *k, struct cnn_norm_tile t,
+                                     const float *from)
+{
+    cnn_prefetch(from, (t.rows - 1) * k->wide + t.width);
+}
+
 /* v = x * scale + shift; dx = scale * (g - offset - (x - mean) * slope), with g the gradient at v.
  * Lanes beyond the strip's width are 0. */
 struct cnn_norm_columns {

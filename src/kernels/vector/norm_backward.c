@@ -72,6 +72,7 @@ static void sums_strip(void *context, size_t task, size_t thread)
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         float *gradient = leaves_gradients(k) ? k->a.dx + t.at : buffer;
+        cnn_norm_prefetch(k, t, k->a.x + at), cnn_norm_prefetch(k, t, k->a.dy + at);
         sum_tile(k, &columns, t, gradient_tile(k, &columns, t, gradient), &sums);
     }
     CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
@@ -118,11 +119,13 @@ static void backward_strip(void *context, size_t task, size_t thread)
     struct cnn_norm_columns columns;
     struct cnn_norm_tile t;
     float buffer[CNN_NORM_STRIP];
+    bool left = leaves_gradients(k);
     CNN_ISA_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
     for (size_t at = s.begin; at < s.end; at += k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
-        const float *gradient =
-            leaves_gradients(k) ? k->a.dx + t.at : gradient_tile(k, &columns, t, buffer);
+        const float *from = (left ? k->a.dx : k->a.dy) + at;
+        cnn_norm_prefetch(k, t, k->a.x + at), cnn_norm_prefetch(k, t, from);
+        const float *gradient = left ? from : gradient_tile(k, &columns, t, buffer);
         CNN_ISA_NAME(cnn_norm_dx_tile)(k, &columns, t, gradient);
     }
 }

@@ -6,6 +6,14 @@
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
+/* Asks for the count floats that lie 4 KiB behind p: of a stream that is at p, for hardware does
+ * not follow it from one page of memory into the next. Beyond an array's end it does nothing. */
+static inline void cnn_prefetch(const float *p, size_t count)
+{
+    for (size_t i = 0; i < count; i += 16)
+        __builtin_prefetch(p + 1024 + i);
+}
+
 /* y[i] = a(x[i]) for size elements, in the calling thread: for tasks that activate what they have
  * just computed. Any kind but SOFTMAX; y may be x. */
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y);

@@ -7,7 +7,7 @@
 #include "util/parallel.h"
 
 /* elements that are worked on in a buffer, because outputs may be one of the inputs */
-#define RUN ((size_t)1024)
+#define RUN ((size_t)512)
 
 struct sum_work {
     size_t count, size;
@@ -20,6 +20,8 @@ struct sum_work {
 static void sum_run(const struct sum_work *s, size_t begin, size_t size)
 {
     float total[RUN];
+    for (size_t k = 0; k < s->count; k++)
+        cnn_prefetch(s->x[k] + begin, size);
     memcpy(total, s->x[0] + begin, size * sizeof *total);
     for (size_t k = 1; k < s->count; k++) {
         const float *x = s->x[k] + begin;
@@ -35,6 +37,9 @@ static void sum_run(const struct sum_work *s, size_t begin, size_t size)
 static void backward_run(const struct sum_work *s, size_t begin, size_t size)
 {
     float g[RUN];
+    cnn_prefetch(s->dy + begin, size);
+    if (s->activation.kind != CNN_ACT_NONE)
+        cnn_prefetch(s->y + begin, size);
     if (s->activation.kind == CNN_ACT_NONE)
         memcpy(g, s->dy + begin, size * sizeof *g);
     else
