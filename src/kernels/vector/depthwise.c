@@ -12,7 +12,8 @@
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
-#define MAX_STRIDE 4 /* beyond it, convolutions go by the general way */
+#define CACHED     ((size_t)1 << 18) /* floats that a core's cache holds */
+#define MAX_STRIDE 4                 /* beyond it, convolutions go by the general way */
 
 /* One axis of a correlation. Its outputs lie at first, first + step, ... of the line; tap t's
  * weight is number tap + t * tap_step of the kernel's. */
@@ -29,6 +30,7 @@ struct depthwise {
     size_t taps, kernel_w;
     size_t filters, multiplier, channels; /* channels: of x */
     size_t fold;                          /* so many neighbouring sums make one number of y */
+    bool cold;                            /* x is larger than a core's cache */
     const float *x, *packed;
     struct cnn_epilogue epilogue;
     float *y, *scratch;
@@ -43,7 +45,7 @@ struct line {
     size_t w_filter; /* from filter to filter, in steps of VLEN */
     size_t rows;     /* of taps that lie on the image */
     const float *bias;
-    bool relu;
+    bool relu, cold; /* cold: x is not in the cache */
     size_t y_pixel;
 };
 
@@ -106,6 +108,9 @@ CNN_INLINE void multiply(const struct line *l, struct place at, size_t pixels, s
                           weight;
         }
     }
+    if (l->cold)
+        for (size_t p = 0; p < pixels; p++)
+            __builtin_prefetch(x + p * l->x_pixel);
     sums_end(l, pixels, some, sum, at.y);
 }
 
@@ -131,6 +136,10 @@ CNN_INLINE void multiply_3_taps(const struct line *l, struct place at, size_t st
             for (size_t p = 0; p < CNN_PIXELS; p++)
                 sum[p] += column[j + p * stride] * weight[j];
     }
+    if (l->cold) /* the lines below these, which come next */
+#pragma GCC unroll 8
+        for (size_t j = 1; j <= CNN_PIXELS * stride; j++)
+            __builtin_prefetch(x + j * l->x_tap);
     sums_end(l, CNN_PIXELS, NULL, sum, at.y);
 }
 
@@ -239,6 +248,7 @@ static void correlate_phase(const struct depthwise *k, const struct phase *v, si
                            .rows = rows.end - rows.begin,
                            .bias = k->epilogue.bias,
                            .relu = k->epilogue.activation.kind == CNN_ACT_RELU,
+                           .cold = k->cold,
                            .y_pixel = h->step * k->filters};
     struct span s = {.x = image,
                      .w = k->packed + (v->tap + (ptrdiff_t)rows.begin * v->tap_step) * kernel_row +
@@ -302,8 +312,10 @@ static void correlate_rows(void *context, size_t task, size_t thread)
     }
 }
 
-static void run(struct depthwise *k)
+static void run(struct depthwise *k, size_t images)
 {
+    const size_t x_floats = images * k->rows[0].axis.size * k->columns[0].axis.size * k->channels;
+    k->cold = x_floats > CACHED;
     cnn_parallel_for(cnn_size_divide_up(k->rows_all, k->task_rows), correlate_rows, k);
 }
 
@@ -404,7 +416,7 @@ void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
     k.y = pass->y;
     k.scratch = pass->scratch;
     k.line_floats = line_floats(c);
-    run(&k);
+    run(&k, pass->n);
 }
 
 void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
@@ -426,7 +438,7 @@ void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
     k.y = pass->dx;
     k.scratch = pass->scratch;
     k.line_floats = line_floats(c);
-    run(&k);
+    run(&k, pass->n);
 }
 
 bool CNN_ISA_NAME(cnn_depthwise_fits)(const struct cnn_conv *c)
