@@ -14,7 +14,7 @@
 #define PART     ((size_t)1 << 22) /* most bytes of a message of the transport */
 #define SPIN     0.002             /* seconds for which a waiting caller's core is used to poll */
 #define NAP      50000             /* nanoseconds between polls */
-#define PAUSE    0.0005            /* seconds between polls while the caller computes */
+#define PAUSE    0.002             /* seconds between polls while the caller computes */
 #define SUSPENSE 1.0               /* seconds that a lost connection waits for another reason */
 #define TELLING  1.0               /* seconds in which a failure should reach the others */
 #define BEATS    20                /* in the time after which a silent rank has failed */
