@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernels/vector/ops.h"
+#include "kernels/vector/square.h"
 #include "kernels/vector/windows.h"
 #include "kernels/vector/winograd_tile.h"
 #include "util/parallel.h"
@@ -126,14 +127,31 @@ CNN_INLINE void transform_weights(const vfloat g[TAPS], vfloat scale, size_t poi
     }
 }
 
-/* VLEN filters of one input channel. */
-static void pack_vector(const struct packing *p, const float *from, vfloat scale, size_t step,
+/* The taps of VLEN filters for each of VLEN channels: kernels[channel][tap][filter]. A filter's
+ * taps for its channels lie side by side, or turned, a channel's for the filters. */
+static void gather_kernels(const struct packing *p, const float *from, float *kernels)
+{
+    const size_t step = TAPS * VLEN;
+    float lines[TAPS * VLEN * VLEN]; /* [filter][tap][channel] */
+    if (!p->turned) {
+        for (size_t i = 0; i < TAPS; i++, from += VLEN, kernels += VLEN * VLEN)
+            cnn_transpose_square(from, (ptrdiff_t)p->out_step, kernels, VLEN);
+        return;
+    }
+    for (size_t i = 0; i < TAPS; i++)
+        cnn_transpose_square(from + i * VLEN, (ptrdiff_t)p->in_step, lines + i * VLEN * VLEN, VLEN);
+    for (size_t k = 0; k < TAPS; k++)
+        cnn_transpose_square(lines + (TAPS - 1 - k) * VLEN, (ptrdiff_t)step, kernels + k * VLEN,
+                             step);
+}
+
+/* VLEN filters of one input channel, their taps at `kernel`. */
+static void pack_vector(const struct packing *p, const float *kernel, vfloat scale, size_t step,
                         float *to)
 {
     vfloat g[TAPS];
-    for (size_t f = 0; f < VLEN; f++)
-        for (size_t k = 0; k < TAPS; k++)
-            g[k][f] = from[f * p->out_step + (p->turned ? TAPS - 1 - k : k)];
+    for (size_t k = 0; k < TAPS; k++)
+        g[k] = vload(kernel + k * VLEN);
     if (!p->late) {
         transform_weights(g, scale, step, to);
         return;
@@ -153,10 +171,14 @@ static void pack_filters(void *context, size_t task, size_t thread)
     float *to = p->to + group * point * (p->late ? TAPS : CNN_POINTS) + panel * p->in_c * numbers +
                 filter - panel;
     vfloat scale = p->scale ? vload(p->scale + task * VLEN) : vset(1);
+    float kernels[VLEN * TAPS * VLEN];
     (void)thread;
-    for (size_t i = 0; i < p->in_c; i++)
-        pack_vector(p, from + i * p->in_step, scale, p->late ? width : point,
+    for (size_t i = 0; i < p->in_c; i++) {
+        if (i % VLEN == 0)
+            gather_kernels(p, from + i * p->in_step, kernels);
+        pack_vector(p, kernels + i % VLEN * TAPS * VLEN, scale, p->late ? width : point,
                     to + i * width * numbers);
+    }
 }
 
 void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
