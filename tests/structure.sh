@@ -34,8 +34,8 @@ find ./*.md docs configs models src examples tests -name '*.md' ! -name '*.ko.md
 
 # FUNCTION-LINES PARAMETERS FILE:LINE NAME. The sources are formatted: a function begins and ends with
 # a brace in the first column. Attributes, and macros around a name, are left out.
-find src cnn-cli tests examples -name '*.[ch]' | sort | while read -r file; do
-    awk '
+find src cnn-cli tests examples -name '*.[ch]' | sort | xargs awk '
+        FNR == 1 { inside = 0; signature = "" }
         !inside && /^[a-zA-Z]/ && !/[;={]$/ && signature !~ /always_inline.. [a-z]*$/ {
             signature = $0
             start = FNR
@@ -58,8 +58,7 @@ find src cnn-cli tests examples -name '*.[ch]' | sort | while read -r file; do
             next
         }
         !inside && signature != "" { signature = /^[ a-z]/ ? signature " " $0 : "" }
-    ' "$file"
-done >"$directory/functions"
+    ' >"$directory/functions"
 
 # Includes of folders that a folder may not use.
 awk -F'|' '/^\| `[a-z]+` \|/ { gsub(/[` ]/, "", $2); print $2, $4 }' src/README.md >"$directory/allowed"
@@ -74,13 +73,12 @@ for folder in src/*/; do
 done >"$directory/forbidden"
 
 # Files that take memory past util/allocate, or give it back so.
-find "$BUILD/obj/src" -name '*.o' ! -path '*/util/allocate.o' 2>/dev/null | while read -r object; do
-    source=${object#"$BUILD/obj/"}
-    [ -f "${source%%.*}.c" ] || continue # of a file that is no more
-    nm -P -u "$object" | awk -v file="${object#"$BUILD/obj/src/"}" \
-        '$1 ~ /^(malloc|calloc|realloc|reallocarray|free|strdup|strndup|aligned_alloc|posix_memalign|memalign|asprintf|vasprintf|getline|getdelim|open_memstream|scandir)$/ {
-            print file, $1
-        }'
+find "$BUILD/obj/src" -name '*.o' ! -path '*/util/allocate.o' 2>/dev/null | xargs -r nm -A -P -u |
+    awk -v prefix="$BUILD/obj/" \
+        '$2 ~ /^(malloc|calloc|realloc|reallocarray|free|strdup|strndup|aligned_alloc|posix_memalign|memalign|asprintf|vasprintf|getline|getdelim|open_memstream|scandir)$/ {
+            print substr($1, length(prefix) + 1), $2
+        }' | while read -r object name; do
+    [ ! -f "${object%%.*}.c" ] || printf '%s %s\n' "$object" "$name" # else of a file that is no more
 done >"$directory/past"
 
 # Groups of files that need each other's functions: strongly connected components, Tarjan 1972.
@@ -165,10 +163,14 @@ awk -v count=$PARAMETERS '$2 > count' "$directory/functions" >"$directory/many"
 check "functions have at most $PARAMETERS parameters" cmp /dev/null "$directory/many"
 check 'memory is taken and given back by util/allocate alone' cmp /dev/null "$directory/past"
 # Functions that no example in C names, and those that none in C++ does.
-sed -n 's/^    \(cnn_[a-z0-9_]*\);$/\1/p' src/libcnn.map | while read -r name; do
-    grep -qw "$name" examples/*.c || printf '%s, in C\n' "$name"
-    grep -qw "$name" examples/*.cc examples/*.h || printf '%s, in C++\n' "$name"
-done >"$directory/unnamed"
+sed -n 's/^    \(cnn_[a-z0-9_]*\);$/\1/p' src/libcnn.map | sort >"$directory/public"
+unnamed() { # LANGUAGE FILE...
+    grep -ohwE 'cnn_[a-z0-9_]+' "${@:2}" | sort -u | comm -23 "$directory/public" - | sed "s/$/, in $1/"
+}
+{
+    unnamed C examples/*.c
+    unnamed C++ examples/*.cc examples/*.h
+} >"$directory/unnamed"
 check 'every function of cnn.h stands in an example in C and in one in C++' cmp /dev/null "$directory/unnamed"
 # `p != NULL` is for what wants a truth value, and behind an assignment.
 grep -rnE --include='*.[ch]' '== NULL|!= NULL ([&|?]|$)|(if|while) \(.* != NULL\)( \{)?$' src cnn-cli tests examples |
