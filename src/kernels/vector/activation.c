@@ -7,7 +7,7 @@
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
-#define RUN ((size_t)512) /* elements between which the next ones are asked for */
+#define RUN ((size_t)512) /* elements that are prefetched at a time */
 
 static inline vfloat absolute(vfloat x)
 {

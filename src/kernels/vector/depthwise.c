@@ -12,7 +12,7 @@
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
-#define CACHED     ((size_t)1 << 18) /* floats that a core's cache holds */
+#define CACHED     ((size_t)1 << 18) /* floats that a core's own cache holds, about */
 #define MAX_STRIDE 4                 /* beyond it, convolutions go by the general way */
 
 /* One axis of a correlation. Its outputs lie at first, first + step, ... of the line; tap t's
@@ -30,7 +30,7 @@ struct depthwise {
     size_t taps, kernel_w;
     size_t filters, multiplier, channels; /* channels: of x */
     size_t fold;                          /* so many neighbouring sums make one number of y */
-    bool cold;                            /* x is larger than a core's cache */
+    bool cold;                            /* x is larger than a core's own cache */
     const float *x, *packed;
     struct cnn_epilogue epilogue;
     float *y, *scratch;
@@ -108,7 +108,7 @@ CNN_INLINE void multiply(const struct line *l, struct place at, size_t pixels, s
                           weight;
         }
     }
-    if (l->cold)
+    if (l->cold) /* of the line below */
         for (size_t p = 0; p < pixels; p++)
             __builtin_prefetch(x + p * l->x_pixel);
     sums_end(l, pixels, some, sum, at.y);
@@ -136,7 +136,7 @@ CNN_INLINE void multiply_3_taps(const struct line *l, struct place at, size_t st
             for (size_t p = 0; p < CNN_PIXELS; p++)
                 sum[p] += column[j + p * stride] * weight[j];
     }
-    if (l->cold) /* the lines below these, which come next */
+    if (l->cold) /* of the line below, which comes next */
 #pragma GCC unroll 8
         for (size_t j = 1; j <= CNN_PIXELS * stride; j++)
             __builtin_prefetch(x + j * l->x_tap);

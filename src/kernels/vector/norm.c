@@ -185,7 +185,7 @@ static void statistics_strip(void *context, size_t task, size_t thread)
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         size_t i = 0;
-        cnn_norm_prefetch(k, t, k->a.x + at);
+        cnn_norm_prefetch(k, t, k->a.x);
         for (; i + VLEN <= t.width; i += VLEN)
             statistics_lanes(k->a.x + at, t.rows, k->wide, (struct cnn_norm_lanes){i, VLEN}, &sums);
         if (i < t.width)

@@ -66,11 +66,11 @@ static inline struct cnn_norm_tile cnn_norm_tile_at(const struct cnn_norm *k,
     return (struct cnn_norm_tile){at, cnn_size_min(k->together, whole), width};
 }
 
-/* Asks for what a pass will want of an array, as it comes to tile t of it, at `from`. */
+/* Prefetches as many floats of an array as tile t of it has. */
 static inline void cnn_norm_prefetch(const struct cnn_norm *k, struct cnn_norm_tile t,
-                                     const float *from)
+                                     const float *array)
 {
-    cnn_prefetch(from, (t.rows - 1) * k->wide + t.width);
+    cnn_prefetch(array + t.at, (t.rows - 1) * k->wide + t.width);
 }
 
 /* v = x * scale + shift; dx = scale * (g - offset - (x - mean) * slope), with g the gradient at v.

@@ -72,7 +72,7 @@ static void sums_strip(void *context, size_t task, size_t thread)
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         float *gradient = leaves_gradients(k) ? k->a.dx + t.at : buffer;
-        cnn_norm_prefetch(k, t, k->a.x + at), cnn_norm_prefetch(k, t, k->a.dy + at);
+        cnn_norm_prefetch(k, t, k->a.x), cnn_norm_prefetch(k, t, k->a.dy);
         sum_tile(k, &columns, t, gradient_tile(k, &columns, t, gradient), &sums);
     }
     CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
@@ -123,9 +123,8 @@ static void backward_strip(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
     for (size_t at = s.begin; at < s.end; at += k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
-        const float *from = (left ? k->a.dx : k->a.dy) + at;
-        cnn_norm_prefetch(k, t, k->a.x + at), cnn_norm_prefetch(k, t, from);
-        const float *gradient = left ? from : gradient_tile(k, &columns, t, buffer);
+        cnn_norm_prefetch(k, t, k->a.x), cnn_norm_prefetch(k, t, left ? k->a.dx : k->a.dy);
+        const float *gradient = left ? k->a.dx + at : gradient_tile(k, &columns, t, buffer);
         CNN_ISA_NAME(cnn_norm_dx_tile)(k, &columns, t, gradient);
     }
 }

@@ -12,7 +12,7 @@ static void forward_strip(void *context, size_t task, size_t thread)
     CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
-        cnn_norm_prefetch(k, t, k->a.x + at);
+        cnn_norm_prefetch(k, t, k->a.x);
         CNN_ISA_NAME(cnn_norm_values)(k, &columns, k->b.activation, t, k->a.y + at);
     }
 }

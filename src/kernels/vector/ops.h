@@ -6,8 +6,8 @@
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
-/* Asks for the count floats that lie 4 KiB behind p: of a stream that is at p, for hardware does
- * not follow it from one page of memory into the next. Beyond an array's end it does nothing. */
+/* Prefetches `count` floats of a stream, from 4 KiB after p on, where p is what is read now: the
+ * hardware's own prefetching stops at the end of each page. May reach beyond an array's end. */
 static inline void cnn_prefetch(const float *p, size_t count)
 {
     for (size_t i = 0; i < count; i += 16)
