@@ -13,12 +13,11 @@
 #include <string.h>
 
 #include "kernels/vector/ops.h"
-#include "kernels/vector/square.h"
 #include "kernels/vector/windows.h"
 #include "kernels/vector/winograd_tile.h"
 #include "util/parallel.h"
 
-enum { TAPS = 9, ROW = 6 }; /* of a kernel; points of a row */
+enum { ROW = 6 }; /* points of a row */
 
 #define BLOCK_FLOATS ((size_t)80 << 10) /* of one block's slots */
 #define BLOCK_TILES  ((size_t)32)
@@ -27,9 +26,6 @@ enum { TAPS = 9, ROW = 6 }; /* of a kernel; points of a row */
  * well */
 #define TASK_SHARE   ((size_t)4)
 #define MIN_CHANNELS ((size_t)16)
-/* Channels times filters of a group, from which on weights are transformed late: with fewer,
- * transforming them once costs less than fetching all of them. */
-#define LATE_PAIRS   ((size_t)1 << 17)
 #define LATE_TILES   ((size_t)48)  /* of a block: whole tiles of rows of the GEMM */
 #define LATE_DEPTH   ((size_t)64)  /* channels at a time; twice as many of few tiles */
 #define LATE_COLUMNS ((size_t)128) /* filters of a task */
@@ -75,130 +71,6 @@ bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
            c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 &&
            group_in % VLEN == 0 && group_out % VLEN == 0 && group_in >= MIN_CHANNELS &&
            group_out >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
-}
-
-/* Whether weights are transformed when they are used. */
-static bool is_late(const struct cnn_conv *c)
-{
-    return (c->in_c / c->groups) * (c->out_c / c->groups) >= LATE_PAIRS;
-}
-
-/* Of one of the two correlations: [group][point][panel][channel][filter], or late
- * [group][panel][channel][tap][filter]. */
-size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c)
-{
-    return cnn_size_times(is_late(c) ? TAPS : CNN_POINTS,
-                          cnn_size_times(c->in_c, c->out_c / c->groups));
-}
-
-struct packing {
-    const float *w, *scale; /* scale: of each filter; NULL: none */
-    float *to;
-    size_t in_c, out_c; /* of a group of the correlation */
-    size_t in_step, out_step;
-    bool turned, late;
-};
-
-CNN_INLINE void weights_line(const vfloat g[3], vfloat o[6])
-{
-    vfloat sum = g[0] + g[2], near = g[0] * (1.0f / 24) + g[2] * (1.0f / 6),
-           middle = g[1] * (1.0f / 12);
-    o[0] = g[0] * 0.25f;
-    o[1] = (sum + g[1]) * (-1.0f / 6);
-    o[2] = (sum - g[1]) * (-1.0f / 6);
-    o[3] = near + middle;
-    o[4] = near - middle;
-    o[5] = g[2];
-}
-
-/* to[p * point] = G g G' for VLEN filters, times their scale. */
-CNN_INLINE void transform_weights(const vfloat g[TAPS], vfloat scale, size_t point, float *to)
-{
-    vfloat half[3][6];
-    for (size_t j = 0; j < 3; j++) {
-        vfloat column[3] = {g[j], g[3 + j], g[6 + j]};
-        weights_line(column, half[j]);
-    }
-    for (size_t i = 0; i < 6; i++) {
-        vfloat row[3] = {half[0][i], half[1][i], half[2][i]}, o[6];
-        weights_line(row, o);
-        for (size_t j = 0; j < 6; j++)
-            vstore(to + (i * 6 + j) * point, o[j] * scale);
-    }
-}
-
-/* The taps of VLEN filters for each of VLEN channels: kernels[channel][tap][filter]. A filter's
- * taps for its channels lie side by side, or turned, a channel's for the filters. */
-static void gather_kernels(const struct packing *p, const float *from, float *kernels)
-{
-    const size_t step = TAPS * VLEN;
-    float lines[TAPS * VLEN * VLEN]; /* [filter][tap][channel] */
-    if (!p->turned) {
-        for (size_t i = 0; i < TAPS; i++, from += VLEN, kernels += VLEN * VLEN)
-            cnn_transpose_square(from, (ptrdiff_t)p->out_step, kernels, VLEN);
-        return;
-    }
-    for (size_t i = 0; i < TAPS; i++)
-        cnn_transpose_square(from + i * VLEN, (ptrdiff_t)p->in_step, lines + i * VLEN * VLEN, VLEN);
-    for (size_t k = 0; k < TAPS; k++)
-        cnn_transpose_square(lines + (TAPS - 1 - k) * VLEN, (ptrdiff_t)step, kernels + k * VLEN,
-                             step);
-}
-
-/* VLEN filters of one input channel, their taps at `kernel`. */
-static void pack_vector(const struct packing *p, const float *kernel, vfloat scale, size_t step,
-                        float *to)
-{
-    vfloat g[TAPS];
-    for (size_t k = 0; k < TAPS; k++)
-        g[k] = vload(kernel + k * VLEN);
-    if (!p->late) {
-        transform_weights(g, scale, step, to);
-        return;
-    }
-    for (size_t k = 0; k < TAPS; k++)
-        vstore(to + k * step, g[k] * scale);
-}
-
-/* Task: VLEN filters of a group. */
-static void pack_filters(void *context, size_t task, size_t thread)
-{
-    const struct packing *p = context;
-    size_t point = p->in_c * p->out_c, group = task * VLEN / p->out_c,
-           filter = task * VLEN % p->out_c, numbers = p->late ? TAPS : 1;
-    size_t panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
-    const float *from = p->w + group * point * TAPS + filter * p->out_step;
-    float *to = p->to + group * point * (p->late ? TAPS : CNN_POINTS) + panel * p->in_c * numbers +
-                filter - panel;
-    vfloat scale = p->scale ? vload(p->scale + task * VLEN) : vset(1);
-    float kernels[VLEN * TAPS * VLEN];
-    (void)thread;
-    for (size_t i = 0; i < p->in_c; i++) {
-        if (i % VLEN == 0)
-            gather_kernels(p, from + i * p->in_step, kernels);
-        pack_vector(p, kernels + i % VLEN * TAPS * VLEN, scale, p->late ? width : point,
-                    to + i * width * numbers);
-    }
-}
-
-void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
-                                     const float *scale, float *packed)
-{
-    size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
-    struct packing p = {.w = w,
-                        .scale = scale,
-                        .to = packed,
-                        .in_c = group_in,
-                        .out_c = group_out,
-                        .in_step = TAPS,
-                        .out_step = TAPS * group_in,
-                        .late = is_late(c)};
-    if (backward) {
-        p.in_c = group_out, p.in_step = TAPS * group_in;
-        p.out_c = group_in, p.out_step = TAPS;
-        p.turned = true;
-    }
-    cnn_parallel_for((backward ? c->in_c : c->out_c) / VLEN, pack_filters, &p);
 }
 
 /* Cuts the work into tasks. */
@@ -261,7 +133,7 @@ static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
     k.groups = c->groups;
     k.group_in = k.in.channels / k.groups;
     k.group_out = k.out.channels / k.groups;
-    (is_late(c) ? cut_late : cut)(&k);
+    (CNN_ISA_NAME(cnn_winograd_late)(c) ? cut_late : cut)(&k);
     return k;
 }
 
@@ -407,11 +279,11 @@ struct slab {
     bool first; /* channels: products are not added to others */
 };
 
-/* Number i of what weights_line makes of g. */
+/* Number i of what cnn_kernel_line makes of g. */
 CNN_INLINE vfloat weights_number(size_t i, const vfloat g[3])
 {
     vfloat o[6];
-    weights_line(g, o);
+    cnn_kernel_line(g, o);
     return o[i];
 }
 
@@ -421,7 +293,7 @@ CNN_INLINE void transform_row(const struct winograd *k, const struct slab *s, si
 {
     const float *taps = s->taps;
     const size_t width = s->width;
-    for (size_t i = 0; i < s->depth; i++, taps += TAPS * width, to += width)
+    for (size_t i = 0; i < s->depth; i++, taps += CNN_TAPS * width, to += width)
         for (size_t f = 0; f < width; f += VLEN) {
             vfloat half[3], o[ROW];
 #pragma GCC unroll 3
@@ -430,7 +302,7 @@ CNN_INLINE void transform_row(const struct winograd *k, const struct slab *s, si
                 vfloat g[3] = {vload(column), vload(column + 3 * width), vload(column + 6 * width)};
                 half[j] = weights_number(row, g);
             }
-            weights_line(half, o);
+            cnn_kernel_line(half, o);
 #pragma GCC unroll 6
             for (size_t j = 0; j < ROW; j++)
                 vstore(to + j * k->weights + f, o[j]);
@@ -464,7 +336,7 @@ static void multiply_slab(const struct winograd *k, const struct part *part, con
                           const float *inputs, float *weights)
 {
     float *products = weights + ROW * k->weights;
-    const size_t taps = s->depth * s->width * TAPS;
+    const size_t taps = s->depth * s->width * CNN_TAPS;
     for (size_t p = 0; p < CNN_POINTS; p++) {
         struct cnn_gemm g = {.a = inputs + p * k->inputs,
                              .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)s->depth, 0, 0}},
@@ -495,11 +367,11 @@ static void run_late_block(const struct winograd *k, const struct part *part, fl
                              .depth = depth,
                              .width = cnn_panel_width(k->group_out, first + column),
                              .first = c == 0};
-            s.taps = part->packed + (column * in_c + c * s.width) * TAPS;
+            s.taps = part->packed + (column * in_c + c * s.width) * CNN_TAPS;
             s.next = column + CNN_PANEL < part->columns
-                         ? s.taps + s.width * in_c * TAPS
+                         ? s.taps + s.width * in_c * CNN_TAPS
                          : part->packed +
-                               (c + depth) % in_c * cnn_panel_width(k->group_out, first) * TAPS;
+                               (c + depth) % in_c * cnn_panel_width(k->group_out, first) * CNN_TAPS;
             multiply_slab(k, part, &s, inputs, weights);
         }
     }
@@ -525,7 +397,7 @@ static void run_blocks(void *context, size_t task, size_t thread)
     struct part p = {.channel = group * k->group_in,
                      .column = group * k->group_out + column,
                      .columns = cnn_size_min(k->part, k->group_out - column)};
-    p.packed = k->packed + (k->depth ? TAPS * (group * k->group_out + column)
+    p.packed = k->packed + (k->depth ? CNN_TAPS * (group * k->group_out + column)
                                      : CNN_POINTS * group * k->group_out + column) *
                                k->group_in;
     for (p.first = begin; p.first < end; p.first += p.tiles) {

@@ -11,6 +11,9 @@
 /* Whether this convolution goes this way, in all passes. */
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c);
 
+/* Whether its packed weights are transformed when they are used. */
+bool CNN_ISA_NAME(cnn_winograd_late)(const struct cnn_conv *c);
+
 size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c);
 void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
                                      const float *scale, float *packed);

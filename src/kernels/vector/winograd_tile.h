@@ -1,12 +1,12 @@
 /* The transforms of one tile, one dimension at a time: B' d B of 6 x 6 inputs, A' m A of 6 x 6
- * products, A y A' of 4 x 4 gradients; and where tiles lie. */
+ * products, A y A' of 4 x 4 gradients, G g G' of 3 x 3 weights; and where tiles lie. */
 #ifndef CNN_KERNELS_VECTOR_WINOGRAD_TILE_H
 #define CNN_KERNELS_VECTOR_WINOGRAD_TILE_H
 
 #include "kernels/internal.h"
 #include "kernels/vector/vector.h"
 
-enum { CNN_POINTS = 36 }; /* products of a tile */
+enum { CNN_POINTS = 36, CNN_TAPS = 9 }; /* products of a tile; weights of a kernel */
 
 #define CNN_INLINE static inline __attribute__((always_inline))
 
@@ -180,6 +180,18 @@ CNN_INLINE void cnn_output_transform(const float *products, size_t slot, vfloat 
             m[j] = half[j][i];
         cnn_output_line(m, out[i]);
     }
+}
+
+CNN_INLINE void cnn_kernel_line(const vfloat g[3], vfloat o[6])
+{
+    vfloat sum = g[0] + g[2], near = g[0] * (1.0f / 24) + g[2] * (1.0f / 6),
+           middle = g[1] * (1.0f / 12);
+    o[0] = g[0] * 0.25f;
+    o[1] = (sum + g[1]) * (-1.0f / 6);
+    o[2] = (sum - g[1]) * (-1.0f / 6);
+    o[3] = near + middle;
+    o[4] = near - middle;
+    o[5] = g[2];
 }
 
 #endif
