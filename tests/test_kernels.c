@@ -295,6 +295,55 @@ static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, 
     tensor_free(got, pooled);
 }
 
+/* Filters that are packed with a scale compute as filters that were multiplied by it before. */
+static void scale_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n)
+{
+    struct conv_sizes size = conv_sizes(k, c, n);
+    size_t filter = size.w / c->out_c;
+    float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
+          *scale = tensor_random(c->out_c, 3), *packed = tensor_new(size.packed),
+          *scratch = tensor_new(size.scratch), *want = tensor_new(size.y),
+          *got = tensor_new(size.y);
+    const struct cnn_epilogue plain = {.bias = NULL};
+    struct cnn_conv_forward pass = {
+        .n = n, .x = x, .packed = packed, .epilogue = &plain, .y = got, .scratch = scratch};
+    k->conv_pack(c, false, w, scale, packed);
+    k->conv_forward(c, &pass);
+    for (size_t i = 0; i < size.w; i++)
+        w[i] *= scale[i / filter];
+    pass.y = want;
+    k->conv_pack(c, false, w, NULL, packed);
+    k->conv_forward(c, &pass);
+    (c->bf16 ? check_bf16 : check_roughly)(k->name, got, want, size.y);
+    tensor_free(x, size.x);
+    tensor_free(w, size.w);
+    tensor_free(scale, c->out_c);
+    tensor_free(packed, size.packed);
+    tensor_free(scratch, size.scratch);
+    tensor_free(want, size.y);
+    tensor_free(got, size.y);
+}
+
+static void test_conv_when_filters_are_scaled(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    struct cnn_conv cases[] = {conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}),
+                               conv_square((struct square){8, 64, 48, 3, 1, 1, 1, 1}),
+                               /* weights transformed late */
+                               conv_square((struct square){8, 256, 512, 3, 1, 1, 1, 1}),
+                               conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+                               conv_square((struct square){6, 33, 33, 3, 1, 1, 1, 33}),
+                               conv_square((struct square){3, 150, 37, 1, 1, 0, 1, 1}),
+                               conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
+    for (size_t i = 0; (k = cnn_kernels_at(i)); i++)
+        for (size_t j = 0; j < sizeof cases / sizeof *cases; j++)
+            for (int bf16 = 0; bf16 < 2; bf16++) {
+                cases[j].bf16 = bf16 == 1;
+                scale_check(k, &cases[j], 2);
+            }
+}
+
 /* What is added on the way is what a sum makes of the output; bit for bit, for the order is the
  * same. */
 static void residual_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n)
@@ -329,19 +378,15 @@ static void test_conv_with_a_residual(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    struct cnn_conv cases[] = {
-        conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}), /* few filters
-                                                                */
-        conv_square((struct square){11, 64, 48, 3, 1, 1, 1, 1}),
-        conv_square((struct square){7, 512, 512, 3, 1, 1, 1, 1}), /* weights
-                                                                     transformed
-                                                                     late */
-        conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
-        conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}), /* sums in
-                                                                     two
-                                                                     pieces
-                                                                   */
-        conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
+    struct cnn_conv cases[] = {/* few filters */
+                               conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}),
+                               conv_square((struct square){11, 64, 48, 3, 1, 1, 1, 1}),
+                               /* weights transformed late */
+                               conv_square((struct square){7, 512, 512, 3, 1, 1, 1, 1}),
+                               conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+                               /* sums in two pieces */
+                               conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}),
+                               conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
         for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {
             struct cnn_conv c = cases[j / 2];
@@ -675,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_dense_when_not_packed),
         cmocka_unit_test(test_conv_when_pooled),
         cmocka_unit_test(test_conv_with_a_residual),
+        cmocka_unit_test(test_conv_when_filters_are_scaled),
         cmocka_unit_test(test_conv_when_geometry_is_random),
         cmocka_unit_test(test_conv_when_winograd_applies),
         cmocka_unit_test(test_conv_when_depthwise),
