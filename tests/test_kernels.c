@@ -337,11 +337,12 @@ static void test_conv_when_filters_are_scaled(void **state)
                                conv_square((struct square){3, 150, 37, 1, 1, 0, 1, 1}),
                                conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
     for (size_t i = 0; (k = cnn_kernels_at(i)); i++)
-        for (size_t j = 0; j < sizeof cases / sizeof *cases; j++)
-            for (int bf16 = 0; bf16 < 2; bf16++) {
-                cases[j].bf16 = bf16 == 1;
-                scale_check(k, &cases[j], 2);
-            }
+        for (size_t j = 0; j < 3 * sizeof cases / sizeof *cases; j++) {
+            struct cnn_conv c = cases[j / 3];
+            c.direct = j % 3 != 0;
+            c.bf16 = j % 3 == 2;
+            scale_check(k, &c, 2);
+        }
 }
 
 /* What is added on the way is what a sum makes of the output; bit for bit, for the order is the
@@ -388,10 +389,11 @@ static void test_conv_with_a_residual(void **state)
                                conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}),
                                conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
     for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
-        for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {
-            struct cnn_conv c = cases[j / 2];
-            c.bf16 = j % 2;
-            residual_check(k, &c, 1 + j % 3);
+        for (size_t j = 0; j < 3 * sizeof cases / sizeof *cases; j++) {
+            struct cnn_conv c = cases[j / 3];
+            c.direct = j % 3 != 0;
+            c.bf16 = j % 3 == 2;
+            residual_check(k, &c, 1 + j % 4);
         }
 }
 
