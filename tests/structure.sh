@@ -73,7 +73,7 @@ for folder in src/*/; do
 done >"$directory/forbidden"
 
 # Files that take memory past util/allocate, or give it back so.
-find "$BUILD/obj/src" -name '*.o' ! -path '*/util/allocate.o' 2>/dev/null | xargs -r nm -A -P -u |
+find "$BUILD/obj/src" -name '*.o' ! -path '*/util/allocate.o' -print0 2>/dev/null | xargs -r0 nm -A -P -u |
     awk -v prefix="$BUILD/obj/" \
         '$2 ~ /^(malloc|calloc|realloc|reallocarray|free|strdup|strndup|aligned_alloc|posix_memalign|memalign|asprintf|vasprintf|getline|getdelim|open_memstream|scandir)$/ {
             print substr($1, length(prefix) + 1), $2
