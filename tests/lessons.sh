@@ -37,13 +37,16 @@ comparable() {
 
 # Whether the file $1 holds the text $2.
 matches() {
-    local pattern= actual line
+    local pattern= actual line special
     actual=$(cat "$1"; printf x)
     while IFS= read -r line; do
         if [ "$line" = ... ]; then
             pattern+='*'
         else
-            pattern+=$(printf '%s' "$line" | sed 's/[][\\*?()]/\\&/g')$'\n'
+            for special in \\ '[' ']' '*' '?' '(' ')'; do
+                line=${line//"$special"/\\"$special"}
+            done
+            pattern+=$line$'\n'
         fi
     done < <(printf '%s' "$2")
     [[ ${actual%x} == $pattern ]]

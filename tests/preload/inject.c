@@ -2,6 +2,7 @@
  *
  *   INJECT=RULE[,RULE...]      RULE is FUNCTION:WHICH[:EFFECT]
  *   INJECT_COUNT=FILE          at exit, the number of calls of each function, one a line
+ *   INJECT_SECONDS=N           a program that runs for so long is ended by SIGALRM
  *
  * FUNCTION is one of the list below; `alloc` stands for every call that asks for memory (malloc,
  * calloc, realloc, aligned_alloc, posix_memalign), counted together. WHICH is N (the Nth call, from
@@ -144,8 +145,11 @@ __attribute__((constructor)) static void inject_begin(void)
 {
     static char text[512];
     const char *given = getenv("INJECT");
+    const char *seconds = getenv("INJECT_SECONDS");
     char *rest = NULL;
 
+    if (seconds)
+        alarm((unsigned)atoi(seconds));
     snprintf(text, sizeof text, "%s", given ? given : "");
     for (char *rule = strtok_r(text, ",", &rest); rule && rule_count < RULE_COUNT;
          rule = strtok_r(NULL, ",", &rest)) {
