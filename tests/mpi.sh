@@ -82,6 +82,7 @@ breaks_off() {
     local pid=$!
     until [ "$(wc -l 2>/dev/null <broken/steps.csv)" -gt 4 ] 2>/dev/null; do
         kill -0 $pid 2>/dev/null || break
+        sleep 0.02
     done
     kill -INT "$(process_of broken 2)"
     wait $pid
@@ -102,6 +103,7 @@ struck() {
     local mpi=$! status begun
     until [ -e struck/health.csv ]; do
         kill -0 $mpi 2>/dev/null || break
+        sleep 0.02
     done
     sleep "$(printf '0.%03d' "$3")"
     kill "-$1" "$(process_of struck "$2")"
