@@ -42,46 +42,52 @@ make() {
     "$CNN" "$@" >"$name.out" 2>"$name.err" || fail "$name: cnn $*: exit status $?: $(cat "$name.err")"
 }
 
-# What the page finds of itself once it has loaded, put where --dump-dom shows it. Only this copy has a script; the program's pages have none.
+# What the page finds of itself once it has loaded, told to the page around it. Only this copy has a script; the program's pages have none.
 probe='<script>addEventListener("load", () => {
     const images = [...document.images], broken = images.filter(image => !image.complete || image.naturalWidth === 0);
     const fetched = performance.getEntriesByType("resource").map(entry => entry.name).filter(name => !/^(file|data):/.test(name));
-    document.documentElement.dataset.found = JSON.stringify({images: images.length, broken: broken.map(image => image.src.slice(0, 80)), fetched,
-        headings: document.querySelectorAll("h1").length, unnamed: images.filter(image => !image.alt).length,
-        wide: document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth - innerWidth : 0});
+    const wide = document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth - innerWidth : 0;
+    parent.postMessage({width: innerWidth, images: images.length, broken: broken.map(image => image.src.slice(0, 80)), fetched,
+        headings: document.querySelectorAll("h1").length, unnamed: images.filter(image => !image.alt).length, wide}, "*");
 });</script>'
 
-# open_page PAGE WIDTH LEAST: checks one page at a window's width; it must show at least LEAST pictures.
-open_page() {
-    local page=$1 width=$2 least=$3 folder found messages images
+# The page around it, which shows it in frames of two widths, and what each found where --dump-dom shows it.
+frames='<!doctype html><iframe src="probe.html" width="1200" height="900" frameborder="0"></iframe><iframe src="probe.html" width="500" height="900" frameborder="0"></iframe>
+<script>addEventListener("message", message => document.body.append(`\nfound ${JSON.stringify(message.data)}\n`));</script>'
+
+# check_width PAGE WIDTH LEAST: what it found in the frame of that width.
+check_width() {
+    local found images
+    found=$(grep "^found {\"width\":$2," dom)
+    images=$(printf '%s' "$found" | sed -n 's/.*"images":\([0-9]*\).*/\1/p')
+    if [ -z "$found" ]; then
+        fail "$1 at $2 pixels: Chromium did not load it: $(tail -n 2 messages)"
+    elif ! printf '%s' "$found" | grep -q '"broken":\[\],"fetched":\[\],"headings":1,"unnamed":0,"wide":0'; then
+        fail "$1 at $2 pixels: $found"
+    elif grep -q CONSOLE messages; then
+        fail "$1: $(grep CONSOLE messages | head -n 3)"
+    elif [ "$images" -lt "$3" ]; then
+        fail "$1: $images pictures, expected at least $3"
+    else
+        pass
+    fi
+}
+
+# check_page PAGE LEAST: opens it in windows of two widths; it must show at least LEAST pictures.
+check_page() {
+    local page=$1 folder
     if [ ! -s "$page" ]; then
         fail "$page: the page is missing"
         return
     fi
     folder=$(dirname "$page")
     { sed '/http-equiv="refresh"/d' "$page"; printf '%s\n' "$probe"; } >"$folder/probe.html"
+    printf '%s\n' "$frames" >"$folder/frames.html"
     timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --enable-logging=stderr --user-data-dir="$directory/profile" \
-        --window-size="$width,900" --virtual-time-budget=5000 --dump-dom "file://$directory/$folder/probe.html" >dom 2>messages
-    rm "$folder/probe.html"
-    found=$(sed -n 's/.*data-found="\([^"]*\)".*/\1/p' dom | sed 's/&quot;/"/g' | head -n 1)
-    messages=$(grep 'CONSOLE' messages | head -n 3)
-    images=$(printf '%s' "$found" | sed -n 's/.*"images":\([0-9]*\).*/\1/p')
-    if [ -z "$found" ]; then
-        fail "$page: Chromium did not load it: $(tail -n 2 messages)"
-    elif [ -n "$messages" ]; then
-        fail "$page: $messages"
-    elif ! printf '%s' "$found" | grep -q '"broken":\[\],"fetched":\[\],"headings":1,"unnamed":0,"wide":0'; then
-        fail "$page at $width pixels: $found"
-    elif [ "$images" -lt "$least" ]; then
-        fail "$page: $images pictures, expected at least $least"
-    else
-        pass
-    fi
-}
-
-check_page() {
-    open_page "$1" 1200 "$2"
-    open_page "$1" 500 "$2"
+        --window-size=1800,900 --virtual-time-budget=5000 --dump-dom "file://$directory/$folder/frames.html" >dom 2>messages
+    rm "$folder/probe.html" "$folder/frames.html"
+    check_width "$page" 1200 "$2"
+    check_width "$page" 500 "$2"
 }
 
 picture 32 32 >own.bmp
