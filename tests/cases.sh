@@ -94,6 +94,15 @@ train:
 YAML
 }
 
+# as_pattern TEXT: in REPLY, a pattern that matches that text alone.
+as_pattern() {
+    local special
+    REPLY=$1
+    for special in \\ '[' ']' '*' '?' '(' ')'; do
+        REPLY=${REPLY//"$special"/\\"$special"}
+    done
+}
+
 # The status is that of the script.
 summary() {
     printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -35,27 +35,28 @@ model() {
 
 # make DESCRIPTION [PRECISION [OPTION...]]: its C, and what cnn predict gives of it.
 make() {
-    rm -rf "$c" "$directory"/weights.o "$directory"/net*.{o,ci} "$directory"/read.* && model "$1" "${2:-float32}" &&
+    rm -rf "$c" "$directory/weights.o" "$directory"/net-*.{o,ci} "$directory"/read.* && model "$1" "${2:-float32}" &&
         "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c" --images 500 "${@:3}" &&
         "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null
 }
 
-# Whether the host's compiler says what stack functions take and what they call, as gcc does: in net.ci, while it compiles net.c.
+# gcc also writes a file .ci beside an object, which says what its functions call and how much stack they take. Other compilers cannot.
 GRAPH='-fstack-usage -fcallgraph-info=su'
 # shellcheck disable=SC2086
 $HOST $GRAPH -x c -c /dev/null -o "$directory/none.o" 2>/dev/null || GRAPH=
 
-# build FLAGS...: the harness around it, without a warning. The weights are the same at any level, so they are compiled only once.
+# build LEVEL [FLAG...]: the harness around it, without a warning. The network's object stays, as net-O2.o and so on, for `alone` and `stack`. The weights are the
+# same at any level, so they are compiled only once.
 build() {
-    local weights=$c/net_weights.c
+    local weights=$c/net_weights.c net=$directory/net$1.o
     if [[ $* != *-fsanitize* ]]; then
         # shellcheck disable=SC2086
         [ -e "$directory/weights.o" ] || $HOST -std=c99 $STRICT -c "$weights" -o "$directory/weights.o" || return 1
         weights=$directory/weights.o
     fi
     # shellcheck disable=SC2086
-    $HOST -std=c99 $STRICT "$@" $GRAPH -c "$c/net.c" -o "$directory/net.o" &&
-        $HOST -std=c99 $STRICT "$@" -I"$c" -o "$directory/harness" "$directory/net.o" "$weights" "$root/tests/export_c/harness.c" -lm
+    $HOST -std=c99 $STRICT "$@" $GRAPH -c "$c/net.c" -o "$net" &&
+        $HOST -std=c99 $STRICT "$@" -I"$c" -o "$directory/harness" "$net" "$weights" "$root/tests/export_c/harness.c" -lm
 }
 
 # near TOLERANCE: the largest difference as a share of the largest number.
@@ -77,9 +78,9 @@ agrees() {
     esac
 }
 
-# optimized LEVEL PRECISION: compilers have left out what they should not have. What was compiled is kept for `alone` and `stack`: net-O2.o and so on.
+# optimized LEVEL PRECISION: compilers have left out what they should not have.
 optimized() {
-    build "$1" && cp "$directory/net.o" "$directory/net$1.o" && { [ -z "$GRAPH" ] || cp "$directory/net.ci" "$directory/net$1.ci"; } && agrees "$2"
+    build "$1" && agrees "$2"
 }
 
 # Where the disk is full behind so many KiB of a file, nothing of an export is there, and what was there stays.
@@ -115,8 +116,8 @@ rows() {
         [ -s "$directory/whole" ] && cmp "$directory/whole" "$directory/rows"
 }
 
-# strict COMPILER FLAGS...: without a warning. Of large networks, reading the weights is most of the time, so each compiler reads them once. What the host's makes
-# of the network and its weights was made in build.
+# strict COMPILER FLAGS...: without a warning. Of large networks, reading the weights is most of the time, so each compiler reads them once. The host's compiler
+# has compiled both in build.
 strict() {
     local compiler=$1 file
     shift

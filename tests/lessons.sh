@@ -37,16 +37,14 @@ comparable() {
 
 # Whether the file $1 holds the text $2.
 matches() {
-    local pattern= actual line special
+    local pattern= actual line
     actual=$(cat "$1"; printf x)
     while IFS= read -r line; do
         if [ "$line" = ... ]; then
             pattern+='*'
         else
-            for special in \\ '[' ']' '*' '?' '(' ')'; do
-                line=${line//"$special"/\\"$special"}
-            done
-            pattern+=$line$'\n'
+            as_pattern "$line"
+            pattern+=$REPLY$'\n'
         fi
     done < <(printf '%s' "$2")
     [[ ${actual%x} == $pattern ]]

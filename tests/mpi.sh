@@ -176,6 +176,7 @@ fills_up() {
     local mpi=$!
     until [ -e small/run/health.csv ]; do
         kill -0 $mpi 2>/dev/null || break
+        sleep 0.02
     done
     head -c 2m /dev/zero >small/filler 2>/dev/null
     wait $mpi

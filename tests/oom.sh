@@ -72,12 +72,13 @@ written() {
     [ ! -d made ] || find made -type f ! -name '*.html' ! -name '*.csv' ! -name lock -exec cksum {} + | sort -k 3
 }
 
-# Whether that is what the file `files` lists. Most commands write nothing, and thousands of calls fail: each process that is spared counts.
+# Whether that is what the file `files` lists. Most commands write nothing, and over a thousand calls fail, so no process is started for nothing.
 as_written() {
     if [ -d made ]; then written | cmp -s - files; else [ ! -s files ]; fi
 }
 
-clear() {
+# Nothing is there that an earlier call has made.
+start_afresh() {
     [ ! -e made ] && [ ! -e made.out ] || rm -rf made made.out
 }
 
@@ -91,7 +92,7 @@ complain() {
 # try COMMAND...: with the call that $rule names failing, in a fresh folder made.
 try() {
     local status file
-    clear
+    start_afresh
     INJECT=$rule INJECT_SECONDS=60 LD_PRELOAD=$inject "$CNN" "$@" >actual 2>said </dev/null
     status=$?
     if [ "$status" -ne 0 ] && [ "$status" -ne 1 ]; then
@@ -115,7 +116,7 @@ each() {
     local name=$1 rule count n bad=0
     shift
     [[ $name = *"${ONLY:-}"* ]] || return 0
-    clear
+    start_afresh
     INJECT_COUNT=calls LD_PRELOAD=$inject "$CNN" "$@" >expected 2>said </dev/null
     if [ $? -ne 0 ]; then
         fail "$name" said

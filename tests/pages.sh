@@ -51,11 +51,13 @@ probe='<script>addEventListener("load", () => {
         headings: document.querySelectorAll("h1").length, unnamed: images.filter(image => !image.alt).length, wide}, "*");
 });</script>'
 
-# The page around it, which shows it in frames of two widths, and what each found where --dump-dom shows it.
-frames='<!doctype html><iframe src="probe.html" width="1200" height="900" frameborder="0"></iframe><iframe src="probe.html" width="500" height="900" frameborder="0"></iframe>
+# The page around it shows it in frames of two widths. What each frame has found, it adds to itself, where --dump-dom shows it.
+frames='<!doctype html>
+<iframe src="probe.html" width="1200" height="900"></iframe>
+<iframe src="probe.html" width="500" height="900"></iframe>
 <script>addEventListener("message", message => document.body.append(`\nfound ${JSON.stringify(message.data)}\n`));</script>'
 
-# check_width PAGE WIDTH LEAST: what it found in the frame of that width.
+# check_width PAGE WIDTH LEAST: checks what the frame of that width has found.
 check_width() {
     local found images
     found=$(grep "^found {\"width\":$2," dom)
@@ -73,7 +75,7 @@ check_width() {
     fi
 }
 
-# check_page PAGE LEAST: opens it in windows of two widths; it must show at least LEAST pictures.
+# check_page PAGE LEAST: opens it in both frames, by one start of the browser; it must show at least LEAST pictures.
 check_page() {
     local page=$1 folder
     if [ ! -s "$page" ]; then

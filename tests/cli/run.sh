@@ -14,37 +14,29 @@
 # In an expected line, `...` stands for any text, and a line of `...` alone for any number of lines.
 set -u
 
-here=$(cd "$(dirname "$0")" && pwd)
-CNN=$(realpath "${CNN:-$here/../../build/cnn}")
-TESTS=$(dirname "$here")
-BUILD=$(realpath "${BUILD:-$(dirname "$CNN")}")
-export CNN TESTS BUILD LC_ALL=C TERM=dumb
-unset NO_COLOR CNN_CPU CNN_DATA
+# shellcheck source=tests/cases.sh
+. "$(dirname "$0")/../cases.sh"
+
+TESTS=$root/tests
+export TESTS
+unset CNN_DATA
 unset MAKEFLAGS # a case's make has no part in the jobs of the one that runs the tests
 
 # `cnn` is found as an installed program is, so that it calls itself so in the commands that it suggests.
-bin=$(mktemp -d)
-trap 'rm -rf "$bin"' EXIT
-ln -s "$CNN" "$bin/cnn"
-PATH=$bin:$PATH
-
-# picture WIDTHxHEIGHT BRIGHTNESS FILE...: noisy pictures (tests/tools/picture.c).
-picture() {
-    ${EMULATOR:-} "$BUILD/tests/tools/picture" "$@"
-}
+mkdir "$directory/bin"
+ln -s "$CNN" "$directory/bin/cnn"
+PATH=$directory/bin:$PATH
 
 # Whether file $1 holds the text $2 (expected lines, each ended); if not, shows the difference under the title $3.
 matches() {
-    local pattern= actual line special
+    local pattern= actual line
     IFS= read -r -d '' actual <"$1"
     while IFS= read -r line; do
         if [ "$line" = ... ]; then
             pattern+='*'
         else
-            for special in \\ '[' ']' '*' '?' '(' ')'; do
-                line=${line//"$special"/\\"$special"}
-            done
-            pattern+=${line//.../*}$'\n'
+            as_pattern "$line"
+            pattern+=${REPLY//.../*}$'\n'
         fi
     done <<<"${2%$'\n'}"
     [ -n "$2" ] || pattern=
@@ -95,18 +87,14 @@ run_case() {
     return $good
 }
 
-passed=0
-failed=0
-[ $# -gt 0 ] || set -- "$here"/*.test
+[ $# -gt 0 ] || set -- "$TESTS"/cli/*.test
 for case in "$@"; do
-    directory=$(mktemp -d)
     mkdir "$directory/work"
     if run_case "$case"; then
-        passed=$((passed + 1))
+        pass
     else
         failed=$((failed + 1))
     fi
-    rm -rf "$directory"
+    rm -rf "$directory/work"
 done
-printf '%d passed, %d failed\n' "$passed" "$failed"
-[ "$failed" -eq 0 ]
+summary
