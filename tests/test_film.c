@@ -9,6 +9,7 @@
 #include "model/record.h"
 #include "near.h"
 #include "networks.h"
+#include "refuse.h"
 #include "report/page.h"
 #include "runs.h"
 #include "train/film.h"
@@ -123,6 +124,38 @@ static void test_film_is_read_as_it_was_written_and_shown(void **state)
     assert_lacks(&page, "<h2>");
     cnn_text_free(&page);
     cnn_film_free(&film);
+}
+
+/* A film that memory does not suffice to read is not taken for a damaged one, which would go. */
+static void test_memory_that_is_refused_is_no_damage(void **state)
+{
+    struct scratch *s = *state;
+    struct cnn_film film;
+    static char long_name[100000]; /* which takes memory of its own */
+    const char *path = scratch_path(s, "film");
+    memset(long_name, 'x', sizeof long_name - 1);
+    refuse_begin();
+    make_small(&film);
+    film.class = long_name;
+    for (size_t epoch = 0; epoch <= 3; epoch++)
+        add(&film, epoch);
+    assert_int_equal(cnn_film_write(&film, path, s->diag), CNN_OK);
+    cnn_film_free(&film);
+    size_t told = 0;
+    bool asked = true;
+    for (size_t i = 1; asked; i++) {
+        cnn_diag *diag = cnn_diag_new();
+        refuse_allocation(i);
+        cnn_status status = cnn_film_read(path, &film, diag);
+        asked = refuse_allocation(0);
+        if (status != CNN_OK && !cnn_diag_out_of_memory(diag))
+            fail_msg("allocation %zu was refused: %s", i, cnn_diag_get(diag, 0)->text);
+        told += status != CNN_OK;
+        cnn_film_free(&film);
+        cnn_diag_free(diag);
+    }
+    assert_true(told > 5);
+    refuse_end();
 }
 
 /* One column has one scale: the colour of a number is the same in every frame. */
@@ -476,6 +509,8 @@ int main(void)
         cmocka_unit_test(test_every_second_frame_goes_when_there_are_too_many),
         cmocka_unit_test_setup_teardown(test_film_is_read_as_it_was_written_and_shown,
                                         scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_memory_that_is_refused_is_no_damage, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test(test_frames_share_their_scale),
         cmocka_unit_test_setup_teardown(test_film_is_refused_when_it_is_none, scratch_setup,
                                         scratch_teardown),

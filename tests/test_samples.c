@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <png.h>
@@ -12,6 +13,7 @@
 #include "data/format.h"
 #include "near.h"
 #include "networks.h"
+#include "refuse.h"
 #include "report/samples.h"
 #include "scratch.h"
 #include "tasks/metrics.h"
@@ -291,6 +293,42 @@ static void test_gallery_shows_each_mistake_with_its_reasons(void **state)
     cnn_dataset_free(dataset);
 }
 
+static void test_gallery_is_whole_or_says_that_memory_was_refused(void **state)
+{
+    static const char *const made[] = {"index.html", "image-17.png", "image-17-true.png",
+                                       "image-17-predicted.png"};
+    struct scratch *s = *state;
+    char name[64];
+    size_t told = 0;
+    refuse_begin();
+    struct cnn_dataset *dataset = draw_images();
+    struct cnn_samples samples;
+    assert_int_equal(cnn_samples_new(dataset, 2, &samples, s->diag), CNN_OK);
+    add(&samples, 17, (cnn_dataset_label(dataset, 17) + 1) % 10, 0.75f);
+    cnn_model *model = network_open(NETWORK("}\n"));
+    assert_int_equal(cnn_model_adopt_data(model, dataset, s->diag), CNN_OK);
+    bool asked = true;
+    for (size_t i = 1; asked; i++) {
+        snprintf(name, sizeof name, "gallery-%zu", i);
+        const char *directory = scratch_path(s, name);
+        refuse_allocation(i);
+        cnn_status status = cnn_gallery_write(directory, model, &samples, NULL);
+        asked = refuse_allocation(0);
+        assert_true(status == CNN_OK || status == CNN_FAILED);
+        told += status == CNN_FAILED;
+        for (size_t k = 0; status == CNN_OK && k < sizeof made / sizeof *made; k++) {
+            snprintf(name, sizeof name, "gallery-%zu/%s", i, made[k]);
+            if (access(scratch_path(s, name), F_OK) != 0)
+                fail_msg("allocation %zu was refused: no %s, and no error", i, made[k]);
+        }
+    }
+    assert_true(told > 10);
+    cnn_model_free(model);
+    cnn_samples_free(&samples);
+    cnn_dataset_free(dataset);
+    refuse_end();
+}
+
 /* What `cnn predict` says of a gallery's picture is what the page says: for colour and for grey,
  * the file read back is the data set's image. */
 static void check_read_back(struct scratch *s, const char *description)
@@ -370,6 +408,8 @@ int main(void)
         cmocka_unit_test(test_samples_are_the_same_whatever_the_batch),
         cmocka_unit_test(test_probabilities_are_the_model_s_whatever_the_loss),
         cmocka_unit_test_setup_teardown(test_gallery_shows_each_mistake_with_its_reasons,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_gallery_is_whole_or_says_that_memory_was_refused,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_gallery_picture_is_the_network_s_input_when_read_back,
                                         scratch_setup, scratch_teardown),

@@ -141,16 +141,24 @@ static bool read_sizes(const struct cnn_safetensors *file, size_t i, size_t fram
            out->w >= 1 && out->w <= CNN_FILM_SIDE;
 }
 
-static bool read_texts(const struct cnn_safetensors *file, struct cnn_film *film)
+static cnn_status fail_no_film(const struct cnn_safetensors *file, cnn_diag *diag)
+{
+    return cnn_fail(diag, CNN_FAILED, NULL, "%s is no film of a run", file->path);
+}
+
+static cnn_status read_texts(const struct cnn_safetensors *file, struct cnn_film *film,
+                             cnn_diag *diag)
 {
     for (size_t i = 0; i < TEXTS; i++) {
         const char *text = cnn_safetensors_metadata(file, texts[i].key);
-        char *copy = text ? cnn_arena_strdup(film->arena, text) : NULL;
+        if (!text)
+            return fail_no_film(file, diag);
+        char *copy = cnn_arena_strdup(film->arena, text);
         if (!copy)
-            return false;
+            return cnn_fail_memory(diag, strlen(text), "a film");
         memcpy((char *)film + texts[i].offset, &copy, sizeof copy);
     }
-    return true;
+    return CNN_OK;
 }
 
 static cnn_status read_film(const struct cnn_safetensors *file, struct cnn_film *out,
@@ -162,7 +170,7 @@ static cnn_status read_film(const struct cnn_safetensors *file, struct cnn_film 
     for (size_t i = 0; good && i < CNN_FILM_TRACKS; i++)
         good = read_sizes(file, i, frames_of(&head, i), &tracks[i]);
     if (!good || tracks[CNN_FILM_MAPS].channels > 1 || tracks[CNN_FILM_PICTURE].count != 1)
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is no film of a run", file->path);
+        return fail_no_film(file, diag);
     cnn_status status = cnn_safetensors_verify(file, diag);
     if (status == CNN_OK)
         status = cnn_film_new(tracks, out, diag);
@@ -170,8 +178,7 @@ static cnn_status read_film(const struct cnn_safetensors *file, struct cnn_film 
         return status;
     out->count = head.count;
     memcpy(out->epochs, head.epochs, sizeof head.epochs);
-    if (!read_texts(file, out))
-        return cnn_fail(diag, CNN_FAILED, NULL, "%s is no film of a run", file->path);
+    status = read_texts(file, out, diag);
     for (size_t i = 0; status == CNN_OK && i < CNN_FILM_TRACKS; i++) {
         const struct cnn_stored_tensor *t = cnn_safetensors_find(file, names[i]);
         status =

@@ -164,8 +164,9 @@ static cnn_status open_gallery(struct gallery *g)
     const struct cnn_graph *graph = &g->model->graph;
     size_t longer = g->shape.h > g->shape.w ? g->shape.h : g->shape.w;
     g->scale = longer < SIDE ? SIDE / longer : 1;
-    if (cnn_gradcam_value(g->model, &g->value, NULL) != CNN_OK)
-        g->value = 0;
+    /* CNN_INVALID: there is no map, and value stays 0 */
+    if (cnn_gradcam_value(g->model, &g->value, NULL) == CNN_FAILED)
+        return cnn_fail_memory(g->diag, graph->count, "a list of layers");
     g->x = cnn_floats_new(cnn_shape_count(g->shape));
     g->map =
         cnn_floats_new(cnn_graph_shape(graph, g->value).h * cnn_graph_shape(graph, g->value).w);
