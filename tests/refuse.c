@@ -3,53 +3,88 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-#include "cnn.h"
+/* What a block begins with, so that one of the C library is told from one of these, and the C
+ * library's free is told from this one. */
+enum { HEAD = 64 };
+static const uint64_t mark = 0x6c69626e6e63ULL;
 
-static size_t left; /* until one is refused; 0: none is */
+struct head {
+    uint64_t mark;
+    size_t bytes;
+};
 
-static bool is_refused(void)
-{
-    return left > 0 && --left == 0;
-}
+static atomic_size_t asked, refused, held, foreign;
 
 static void *take(void *context, size_t bytes)
 {
-    (void)context;
-    return is_refused() ? NULL : malloc(bytes);
-}
-
-static void *take_again(void *context, void *memory, size_t bytes)
-{
-    (void)context;
-    return is_refused() ? NULL : realloc(memory, bytes);
+    bool is_refused = atomic_fetch_add(&asked, 1) + 1 == atomic_load(&refused);
+    const struct head head = {mark, bytes};
+    assert_ptr_equal(context, &asked);
+    assert_true(bytes > 0);
+    char *block = is_refused ? NULL : malloc(HEAD + bytes);
+    if (!block)
+        return NULL;
+    atomic_fetch_add(&held, 1);
+    memcpy(block, &head, sizeof head);
+    memset(block + HEAD, 0xA5, bytes); /* nobody relies on zeros */
+    return block + HEAD;
 }
 
 static void give(void *context, void *memory)
 {
-    (void)context;
-    free(memory);
+    struct head *head = (struct head *)(void *)((char *)memory - HEAD);
+    assert_ptr_equal(context, &asked);
+    if (head->mark == mark)
+        atomic_fetch_sub(&held, 1);
+    else
+        atomic_fetch_add(&foreign, 1);
+    memset(head, 0x5A, sizeof *head);
+    free(head);
 }
+
+static void *take_again(void *context, void *memory, size_t bytes)
+{
+    struct head head;
+    memcpy(&head, (char *)memory - HEAD, sizeof head);
+    void *larger = take(context, bytes);
+    if (!larger)
+        return NULL;
+    memcpy(larger, memory, head.bytes < bytes ? head.bytes : bytes);
+    give(context, memory);
+    return larger;
+}
+
+const cnn_allocator refuse_allocator = {
+    .allocate = take, .reallocate = take_again, .release = give, .context = &asked};
 
 void refuse_begin(void)
 {
-    left = 0;
-    assert_true(cnn_set_allocator(
-        &(cnn_allocator){.allocate = take, .reallocate = take_again, .release = give}));
+    refuse_allocation(0);
+    assert_true(cnn_set_allocator(&refuse_allocator));
 }
 
 void refuse_end(void)
 {
+    assert_int_equal(refuse_held(), 0);
+    assert_int_equal(atomic_load(&foreign), 0);
     assert_true(cnn_set_allocator(NULL));
 }
 
-bool refuse_allocation(size_t nth)
+size_t refuse_allocation(size_t nth)
 {
-    bool asked = left == 0;
-    left = nth;
-    return asked;
+    size_t before = atomic_exchange(&asked, 0);
+    atomic_store(&refused, nth);
+    return before;
+}
+
+size_t refuse_held(void)
+{
+    return atomic_load(&held);
 }

@@ -1,17 +1,26 @@
-/* Memory of which one allocation is refused, so that each place that asks for some is tried. */
+/* Memory of the tests' own for the library: one allocation can be refused, so that each place that
+ * asks for some is tried; and it is known what did not come back. Threads may share it. */
 #ifndef CNN_TESTS_REFUSE_H
 #define CNN_TESTS_REFUSE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* From here on the library takes its memory from functions of the test; until refuse_end, which is
- * called when no object of the library is left. */
+#include "cnn.h"
+
+extern const cnn_allocator refuse_allocator;
+
+/* From here on the library takes its memory from refuse_allocator; until refuse_end, which is
+ * called when no object of the library is left. Fails if something did not come back, or came back
+ * that was not given out. */
 void refuse_begin(void);
 void refuse_end(void);
 
-/* Of the allocations that follow, the nth is refused, from 1; 0: none. Returns whether the one
- * that was to be refused before was asked for. */
-bool refuse_allocation(size_t nth);
+/* Of the allocations that follow, the nth is refused, from 1; 0: none. Returns how many there were
+ * since it was called before. */
+size_t refuse_allocation(size_t nth);
+
+/* Blocks that were given out and did not come back. */
+size_t refuse_held(void);
 
 #endif

@@ -147,7 +147,7 @@ static void test_memory_that_is_refused_is_no_damage(void **state)
         cnn_diag *diag = cnn_diag_new();
         refuse_allocation(i);
         cnn_status status = cnn_film_read(path, &film, diag);
-        asked = refuse_allocation(0);
+        asked = refuse_allocation(0) >= i;
         if (status != CNN_OK && !cnn_diag_out_of_memory(diag))
             fail_msg("allocation %zu was refused: %s", i, cnn_diag_get(diag, 0)->text);
         told += status != CNN_OK;

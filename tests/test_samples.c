@@ -313,7 +313,7 @@ static void test_gallery_is_whole_or_says_that_memory_was_refused(void **state)
         const char *directory = scratch_path(s, name);
         refuse_allocation(i);
         cnn_status status = cnn_gallery_write(directory, model, &samples, NULL);
-        asked = refuse_allocation(0);
+        asked = refuse_allocation(0) >= i;
         assert_true(status == CNN_OK || status == CNN_FAILED);
         told += status == CNN_FAILED;
         for (size_t k = 0; status == CNN_OK && k < sizeof made / sizeof *made; k++) {

@@ -262,9 +262,12 @@ cnn_status cnn_run_log_health(struct cnn_run *run, const struct cnn_health_row *
         return CNN_OK;
     for (size_t i = 0; i < count; i++)
         cnn_health_format(&rows[i], &lines);
-    bool written = !lines.failed && fwrite(lines.data, 1, lines.size, run->health) == lines.size &&
-                   fflush(run->health) == 0;
-    cnn_status status = written ? CNN_OK : fail_csv(run->health_path, diag);
+    cnn_status status = CNN_OK;
+    if (lines.failed)
+        status = cnn_fail_memory(diag, count * sizeof *rows, run->health_path);
+    else if (fwrite(lines.data, 1, lines.size, run->health) != lines.size ||
+             fflush(run->health) != 0)
+        status = fail_csv(run->health_path, diag);
     cnn_text_free(&lines);
     return status;
 }
