@@ -74,11 +74,12 @@ static cnn_status verify_file(const char *path, bool json, cnn_diag *diag)
     return status;
 }
 
-/* Those checkpoints that the run's directory has. */
+/* Those checkpoints that the run's directory has, and its film. */
 static cnn_status verify_run(const char *directory, bool json, cnn_diag *diag)
 {
     static const char *const names[] = {"best.safetensors", "last.safetensors",
-                                        "last.previous.safetensors"};
+                                        "last.previous.safetensors", "film.safetensors"};
+    const size_t checkpoints = 3;
     size_t found = 0;
     cnn_status status = CNN_OK;
 
@@ -88,7 +89,7 @@ static cnn_status verify_run(const char *directory, bool json, cnn_diag *diag)
         if (!path)
             return cnn_command_out_of_memory();
         if (access(path, F_OK) == 0 || errno == EACCES) {
-            found++;
+            found += i < checkpoints;
             if (verify_file(path, json, diag) != CNN_OK)
                 status = CNN_FAILED;
         }
@@ -122,10 +123,11 @@ const struct cnn_command cnn_command_verify = {
     .synopsis = "FILE... [options]",
     .summary = "Check that checkpoints are intact",
     .details =
-        "FILE is a checkpoint, or the directory of a run, for all its checkpoints. Checked\n"
-        "are the header, the checksum of the tensors, that all numbers are finite, that the\n"
-        "description is valid and has all its tensors, and the state to resume from. A line\n"
-        "for each file shows the result; the status is 1 if one is bad.\n",
+        "FILE is a checkpoint, or the directory of a run, for all its checkpoints and the\n"
+        "film of its first layer. Checked are the header, the checksum of the tensors, that\n"
+        "all numbers are finite, that the description is valid and has all its tensors, and\n"
+        "the state to resume from. A line for each file shows the result; the status is 1 if\n"
+        "one is bad.\n",
     .options = options,
     .settings_size = sizeof(struct settings),
     .operands_min = 1,

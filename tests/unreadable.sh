@@ -79,7 +79,7 @@ lock predict model.safetensors lock
 cannot_read_lock/config.yaml train lock
 cannot_read_lock/config.yaml data lock -o out/lock.png
 cannot_read_lock/best.safetensors eval lock
-cannot_read_lock/last.previous.safetensors verify lock
+cannot_read_lock/film.safetensors verify lock
 cannot_read_lock/config.yaml report lock photos -o out/lock.html
 END
     chmod 755 lock photos/lock
