@@ -2,6 +2,7 @@
  * or says that memory does not suffice, and in either case all that it took comes back. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "refuse.h"
 #include "runs.h"
@@ -282,6 +283,29 @@ static void test_what_is_refused_is_told_and_the_rest_comes_back(void **state)
     refuse_end();
 }
 
+/* The state before a damaged one is not called damaged where memory does not suffice to read it. */
+static void test_earlier_state_is_taken_or_memory_is_told(void **state)
+{
+    struct scratch *s = runs_prepare(state);
+    char run[128], last[160];
+    for (size_t nth = 1; nth <= 40; nth++) {
+        snprintf(run, sizeof run, "%s/run-%zu", s->folder, nth);
+        snprintf(last, sizeof last, "%s/last.safetensors", run);
+        assert_int_equal(runs_train(s, strrchr(run, '/') + 1, false, NULL, "train.epochs=2"),
+                         CNN_OK);
+        assert_int_equal(truncate(last, 100), 0);
+        refuse_begin();
+        cnn_diag *diag = cnn_diag_new();
+        refuse_allocation(nth);
+        cnn_status status = cnn_train(&(cnn_train_options){.resume = run}, diag);
+        assert_true(refuse_allocation(0) > nth);
+        if (status != CNN_OK && !cnn_diag_out_of_memory(diag))
+            fail_msg("allocation %zu refused: %s", nth, cnn_diag_get(diag, 0)->text);
+        cnn_diag_free(diag);
+        refuse_end();
+    }
+}
+
 /* A line of the table takes memory of its own, and is whole or not there. */
 static void test_rows_of_health_are_whole_or_told(void **state)
 {
@@ -309,6 +333,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_refused_is_told_and_the_rest_comes_back,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_earlier_state_is_taken_or_memory_is_told,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_rows_of_health_are_whole_or_told, scratch_setup,
                                         scratch_teardown),

@@ -160,16 +160,18 @@ static cnn_status find_damage(struct cnn_training *t, const char *path,
 static cnn_status open_state(struct cnn_training *t, struct cnn_safetensors **out,
                              const char **damage, cnn_diag *diag)
 {
+    const char *earlier;
     cnn_status status = find_damage(t, t->run.last, out, damage, diag);
     if (status != CNN_OK || !*damage)
         return status;
-    t->from_previous = open_undamaged(t->run.previous, out, NULL) == CNN_OK;
-    if (t->from_previous)
-        return CNN_OK;
-    status = open_undamaged(t->run.last, out, diag); /* the same again, for diag */
+    status = find_damage(t, t->run.previous, out, &earlier, diag);
+    t->from_previous = status == CNN_OK && !earlier;
+    if (status != CNN_OK || !earlier)
+        return status;
+    cnn_fail(diag, CNN_FAILED, NULL, "%s", *damage);
     cnn_hint(diag, "--resume wants the directory of a run that has saved a checkpoint");
     cnn_hint_near(diag, t->run.directory);
-    return status;
+    return CNN_FAILED;
 }
 
 /* What is wrong with best.safetensors, for a run that has one; NULL: nothing. It may be newer than
