@@ -21,7 +21,7 @@ static const struct cnn_option options[] = {
 };
 
 /* The model for handwritten digits, beside the default model of the other commands: a page is for
- * drawing, and 8 MB would be long to load. NULL where no model ships with the program. */
+ * drawing, and should load at once. NULL where no model ships with the program. */
 static const char *digits(char *path, size_t size)
 {
     const char *shipped = cnn_default_model();

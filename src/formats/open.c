@@ -99,5 +99,5 @@ cnn_status cnn_model_open_memory(const void *bytes, size_t size, const char *nam
 const char *cnn_default_model(void)
 {
     static _Thread_local char path[CNN_SHIPPED_PATH];
-    return cnn_shipped_file("models/cifar10_94.safetensors", path) ? path : NULL;
+    return cnn_shipped_file("models/seed_cifar10.safetensors", path) ? path : NULL;
 }
