@@ -48,7 +48,7 @@ probe='<script>addEventListener("load", () => {
     const fetched = performance.getEntriesByType("resource").map(entry => entry.name).filter(name => !/^(file|data):/.test(name));
     const wide = document.documentElement.scrollWidth > innerWidth ? document.documentElement.scrollWidth - innerWidth : 0;
     parent.postMessage({width: innerWidth, images: images.length, broken: broken.map(image => image.src.slice(0, 80)), fetched,
-        headings: document.querySelectorAll("h1").length, unnamed: images.filter(image => !image.alt).length, wide}, "*");
+        headings: document.querySelectorAll("h1").length, unnamed: images.filter(image => !image.alt).length, wide, high: document.documentElement.scrollHeight}, "*");
 });</script>'
 
 # The page around it shows it in frames of two widths. What each frame has found, it adds to itself, where --dump-dom shows it.
@@ -57,6 +57,17 @@ frames='<!doctype html>
 <iframe src="probe.html" width="500" height="900"></iframe>
 <script>addEventListener("message", message => document.body.append(`\nfound ${JSON.stringify(message.data)}\n`));</script>'
 
+# check_height PAGE MOST: how high the page was that was opened last, in the wide frame.
+check_height() {
+    local height
+    height=$(sed -n 's/^found {"width":1200,.*"high":\([0-9]*\).*/\1/p' dom)
+    if [ "${height:-99999}" -le "$2" ]; then
+        pass
+    else
+        fail "$1: ${height:-no} pixels high, and not at most $2"
+    fi
+}
+
 # check_width PAGE WIDTH LEAST: checks what the frame of that width has found.
 check_width() {
     local found images
@@ -64,7 +75,7 @@ check_width() {
     images=$(printf '%s' "$found" | sed -n 's/.*"images":\([0-9]*\).*/\1/p')
     if [ -z "$found" ]; then
         fail "$1 at $2 pixels: Chromium did not load it: $(tail -n 2 messages)"
-    elif ! printf '%s' "$found" | grep -q '"broken":\[\],"fetched":\[\],"headings":1,"unnamed":0,"wide":0'; then
+    elif ! printf '%s' "$found" | grep -q '"broken":\[\],"fetched":\[\],"headings":1,"unnamed":0,"wide":0,'; then
         fail "$1 at $2 pixels: $found"
     elif grep -q CONSOLE messages; then
         fail "$1: $(grep CONSOLE messages | head -n 3)"
@@ -110,6 +121,10 @@ END
 
 make own visualize own.bmp -o own
 check_page own/index.html 10
+check_height own/index.html 9000
+make wide visualize "$root/models/cifar10_94.safetensors" own.bmp -o wide
+check_page wide/index.html 10
+check_height wide/index.html 9000
 make other visualize other.bmp -o other --label cat
 check_page other/index.html 10
 make all visualize other.bmp -o all --kind all

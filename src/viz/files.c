@@ -53,7 +53,8 @@ cnn_status cnn_view_write_picture(struct cnn_view *view, const char *stem,
     cnn_text_free(&view->labels);
     if (status == CNN_OK)
         cnn_html_labels(&view->labels, picture);
-    view->drawn = picture->width;
+    view->drawn[0] = picture->width;
+    view->drawn[1] = picture->height;
     return status == CNN_OK ? report(view, path) : status;
 }
 

@@ -11,8 +11,9 @@
 #include "viz/visualize.h"
 
 #define TOP         5
-#define FEW_NUMBERS 80 /* so many are shown as a table */
-#define FEW_CLASSES 20 /* so many are listed */
+#define FEW_NUMBERS 80  /* so many are shown as a table */
+#define FEW_CLASSES 20  /* so many are listed */
+#define LONG_PIXELS 600 /* a picture that is higher is seen in part, and scrolls */
 
 const char *cnn_story_class(const struct cnn_view *view, size_t class)
 {
@@ -64,10 +65,12 @@ void cnn_story_figure(struct cnn_view *view, const char *stem, const char *forma
     struct cnn_text *page = &view->page;
     va_list arguments;
     const char *labels = view->labels.data ? view->labels.data : "";
+    const bool fits = view->drawn[1] <= LONG_PIXELS;
     cnn_html_fill(page, figure_begin,
                   (const struct cnn_html_value[]){cnn_html_string("stem", stem),
                                                   cnn_html_string("labels", labels),
-                                                  cnn_html_number("width", "%zu", view->drawn),
+                                                  cnn_html_number("width", "%zu", view->drawn[0]),
+                                                  cnn_html_string("long", fits ? "" : " long"),
                                                   {0}});
     page->failed = page->failed || view->labels.failed;
     va_start(arguments, format);

@@ -43,9 +43,10 @@ struct cnn_view {
     size_t target; /* the class that is explained */
 
     struct cnn_text page;
-    /* of the picture that was written last: its labels, as SVG, and its width in pixels */
+    /* of the picture that was written last: its labels, as SVG, and its width and height in pixels
+     */
     struct cnn_text labels;
-    size_t drawn;
+    size_t drawn[2];
 };
 
 static inline const struct cnn_node *cnn_view_node(const struct cnn_view *view, size_t layer)
