@@ -11,6 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
+bad_ones=()
 passed=0
 failed=0
 skipped=0
@@ -42,6 +43,7 @@ tell() {
     [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
     [ $((good + bad + left)) -gt 0 ] || bad=1
     if [ "$bad" -gt 0 ]; then
+        bad_ones+=("$program")
         cat "$output"
     else
         grep -i '^skipped' "$output"
@@ -82,6 +84,8 @@ for ((; told < ${#all[@]}; told++)); do
     tell "$told" "${all[told]}"
 done
 
+# Once more at the end, where they are seen.
+[ "$failed" -eq 0 ] || printf 'failed: %s\n' "${bad_ones[@]}"
 printf '%d passed, %d failed' "$passed" "$failed"
 [ "$skipped" -eq 0 ] || printf ', %d skipped' "$skipped"
 printf '\n'
