@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +21,17 @@ struct head {
     size_t bytes;
 };
 
-static atomic_size_t asked, refused, held, foreign;
+/* Refused are the allocations from `first` to `last`; 0: none. */
+static atomic_size_t asked, first, last, held, foreign;
 
 static void *take(void *context, size_t bytes)
 {
-    bool is_refused = atomic_fetch_add(&asked, 1) + 1 == atomic_load(&refused);
+    const size_t number = atomic_fetch_add(&asked, 1) + 1;
+    const bool refused = number >= atomic_load(&first) && number <= atomic_load(&last);
     const struct head head = {mark, bytes};
     assert_ptr_equal(context, &asked);
     assert_true(bytes > 0);
-    char *block = is_refused ? NULL : malloc(HEAD + bytes);
+    char *block = refused ? NULL : malloc(HEAD + bytes);
     if (!block)
         return NULL;
     atomic_fetch_add(&held, 1);
@@ -72,16 +75,26 @@ void refuse_begin(void)
 
 void refuse_end(void)
 {
+    assert_true(cnn_set_allocator(NULL));
     assert_int_equal(refuse_held(), 0);
     assert_int_equal(atomic_load(&foreign), 0);
-    assert_true(cnn_set_allocator(NULL));
+}
+
+static size_t refuse(size_t from, size_t to)
+{
+    atomic_store(&first, from);
+    atomic_store(&last, to);
+    return atomic_exchange(&asked, 0);
 }
 
 size_t refuse_allocation(size_t nth)
 {
-    size_t before = atomic_exchange(&asked, 0);
-    atomic_store(&refused, nth);
-    return before;
+    return refuse(nth, nth);
+}
+
+size_t refuse_from(size_t nth)
+{
+    return refuse(nth, SIZE_MAX);
 }
 
 size_t refuse_held(void)

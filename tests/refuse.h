@@ -1,9 +1,9 @@
-/* Memory of the tests' own for the library: one allocation can be refused, so that each place that
- * asks for some is tried; and it is known what did not come back. Threads may share it. */
+/* Memory of the tests' own for the library. One allocation can be refused, or all from one on, so
+ * that each place that asks for memory is tried. What did not come back is counted. Threads may
+ * share it. */
 #ifndef CNN_TESTS_REFUSE_H
 #define CNN_TESTS_REFUSE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "cnn.h"
@@ -19,6 +19,8 @@ void refuse_end(void);
 /* Of the allocations that follow, the nth is refused, from 1; 0: none. Returns how many there were
  * since it was called before. */
 size_t refuse_allocation(size_t nth);
+/* The same for the nth and all that come after it. */
+size_t refuse_from(size_t nth);
 
 /* Blocks that were given out and did not come back. */
 size_t refuse_held(void);

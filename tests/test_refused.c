@@ -1,5 +1,5 @@
-/* Each thing that a program does with the library, while one allocation is refused: it does without
- * or says that memory does not suffice, and in either case all that it took comes back. */
+/* What a program does with the library, while one allocation is refused, or all from one on: it
+ * does without or says that memory does not suffice. In either case all that it took comes back. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -179,6 +179,14 @@ static cnn_status use_import(struct given *g, cnn_diag *diag)
     return status;
 }
 
+static cnn_status use_foreign(struct given *g, cnn_diag *diag)
+{
+    cnn_model *model = NULL;
+    cnn_status status = cnn_model_open(g->onnx, NULL, &model, diag);
+    cnn_model_free(model);
+    return status;
+}
+
 static cnn_status use_report(struct given *g, cnn_diag *diag)
 {
     const char *const runs[] = {g->run, g->other_run};
@@ -220,8 +228,9 @@ static const struct {
     {"gradient", use_gradient}, {"visualize", use_visualize},
     {"bench", use_bench},       {"quantize", use_quantize},
     {"export", use_export},     {"export_c", use_export_c},
-    {"import", use_import},     {"report", use_report},
-    {"verify", use_verify},     {"train", use_train},
+    {"import", use_import},     {"foreign", use_foreign},
+    {"report", use_report},     {"verify", use_verify},
+    {"train", use_train},
 };
 
 static void prepare(struct given *g, void **state)
@@ -246,15 +255,16 @@ static void prepare(struct given *g, void **state)
     cnn_model_free(g->model);
 }
 
-/* Uses the library with the nth allocation refused. Returns how many there were. */
-static size_t use(struct given *g, size_t which, size_t nth)
+/* Uses the library; refuse is refuse_allocation or refuse_from. Returns how many allocations there
+ * were. */
+static size_t use(struct given *g, size_t which, size_t (*refuse)(size_t nth), size_t nth)
 {
     size_t held = refuse_held();
     cnn_diag *diag = cnn_diag_new();
     snprintf(g->page, sizeof g->page, "%s/page-%zu", g->s->folder, g->turn);
     snprintf(g->folder, sizeof g->folder, "%s/folder-%zu", g->s->folder, g->turn++);
     assert_int_equal(cnn_model_open(g->run, NULL, &g->model, diag), CNN_OK);
-    refuse_allocation(nth);
+    refuse(nth);
     cnn_status status = uses[which].run(g, diag);
     size_t asked = refuse_allocation(0);
     bool told = status == CNN_FAILED && cnn_diag_out_of_memory(diag);
@@ -276,9 +286,12 @@ static void test_what_is_refused_is_told_and_the_rest_comes_back(void **state)
     prepare(&g, state);
     refuse_begin();
     for (size_t which = 0; which < sizeof uses / sizeof *uses; which++) {
-        size_t all = use(&g, which, 0);
-        for (size_t nth = 1; nth <= all; nth += 1 + nth / 2)
-            use(&g, which, nth);
+        size_t all = use(&g, which, refuse_allocation, 0);
+        assert_true(all > 0);
+        for (size_t nth = 1; nth <= all; nth += 1 + nth / 2) {
+            use(&g, which, refuse_allocation, nth);
+            use(&g, which, refuse_from, nth);
+        }
     }
     refuse_end();
 }

@@ -162,6 +162,5 @@ cnn_status cnn_import(const char *const *paths, size_t count, const cnn_import_o
         return cnn_fail_memory(diag, count * sizeof *files, "files");
     status = import_files(files, paths, &request, out, info ? info : &ignored, diag);
     cnn_free(files);
-    /* What is not supported may have been taken for it where memory did not suffice. */
-    return status == CNN_INVALID && cnn_diag_out_of_memory(diag) ? CNN_FAILED : status;
+    return status;
 }

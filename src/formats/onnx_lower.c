@@ -439,7 +439,7 @@ static cnn_status lower_all(struct cnn_lowering *l)
             lower_step(l, i);
         }
     if (status != CNN_OK || l->wrong)
-        return l->damaged ? CNN_FAILED : CNN_INVALID;
+        return l->damaged || cnn_diag_out_of_memory(l->diag) ? CNN_FAILED : CNN_INVALID;
     for (size_t i = 1; i < file->output_count; i++)
         cnn_lower_note(l, "left out: output '%s'; '%s' is the network's",
                        file->values[file->outputs[i]].name, file->values[file->outputs[0]].name);

@@ -1,7 +1,7 @@
 /* Pictures as PNG by stb_image_write (Barrett, public domain), whose body is here, with zlib to
  * compress. Rows are stored as differences from the row above, as enlarged maps repeat theirs;
- * choosing the best filter for every row, and compressing harder, would take several times as long,
- * for files that are a third smaller. */
+ * choosing the best filter for every row would take several times as long. So would compressing
+ * harder, for files that are a third smaller. */
 
 #include <zlib.h>
 
