@@ -32,22 +32,34 @@ MPICC_openmpi := $(shell command -v mpicc.openmpi || { mpicc --showme:version >/
 MPICC_mpich := $(shell command -v mpicc.mpich || { mpicc --showme:version >/dev/null 2>&1 || command -v mpicc; })
 MPIS := $(foreach name,openmpi mpich,$(if $(MPICC_$(name)),$(name)))
 
-# Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set. ISAS=vec128 makes of x86-64 a machine like any other.
+# Vector kernels: every file of src/kernels/vector/ is compiled once per instruction set. Those that add
+# instructions for bytes or bfloat16 to another one have anew only their table and what uses these
+# (kernels/vector/vector.h). ISAS=vec128 makes of x86-64 a machine like any other.
 ARCH := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
 ifeq ($(ARCH),x86_64)
-ISAS := sse2 avx2 avx512 avx512bf16
+ISAS := sse2 avx2 avxvnni avx512 avx512vnni avx512bf16
 else
 ISAS := vec128
 endif
 OPTIMIZE := -O3
-FLAGS_sse2 := -msse2
-FLAGS_avx2 := -mavx2 -mfma
-FLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
-FLAGS_avx512bf16 := $(FLAGS_avx512) -mavx512vnni -mavx512bf16
-FLAGS_vec128 := -U__SSE2__
+FLAGS_sse2 := -DCNN_ISA=sse2 -msse2
+FLAGS_avx2 := -DCNN_ISA=avx2 -mavx2 -mfma
+FLAGS_avxvnni := $(FLAGS_avx2) -mavxvnni -DCNN_ISA_INT8=avxvnni
+FLAGS_avx512 := -DCNN_ISA=avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+FLAGS_avx512vnni := $(FLAGS_avx512) -mavx512vnni -DCNN_ISA_INT8=avx512vnni
+FLAGS_avx512bf16 := $(FLAGS_avx512vnni) -mavx512bf16 -DCNN_ISA_BF16=avx512bf16
+FLAGS_vec128 := -DCNN_ISA=vec128 -U__SSE2__
+
+VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
+VECTOR_BF16 := $(addprefix src/kernels/vector/,conv_backward_data.c conv_backward_weights.c conv_forward.c conv_pack.c \
+                 conv_scratch.c correlation.c dense.c gemm_bf16.c pack.c windows.c)
+VECTOR_INT8 := $(addprefix src/kernels/vector/,conv_int8.c depthwise_int8.c gemm_int8.c)
+VECTOR_SRC_avxvnni := $(VECTOR_INT8) src/kernels/vector/table.c
+VECTOR_SRC_avx512vnni := $(VECTOR_SRC_avxvnni)
+VECTOR_SRC_avx512bf16 := $(VECTOR_BF16) src/kernels/vector/table.c
+VECTOR_OBJ := $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/obj/%.$(isa).o,$(or $(VECTOR_SRC_$(isa)),$(VECTOR_SRC))))
 
 LIB_SRC := $(filter-out src/kernels/vector/%,$(wildcard src/*/*.c))
-VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
 CLI_SRC := $(wildcard cnn-cli/*.c)
 TEST_SRC := $(wildcard tests/test_*.c)
 TEST_HELP_SRC := $(filter-out $(TEST_SRC),$(wildcard tests/*.c))
@@ -59,7 +71,7 @@ PRELOAD_SRC := $(wildcard tests/preload/*.c)
 EXAMPLE_SRC := $(wildcard examples/*.c)
 TEST_SCRIPTS := $(wildcard tests/*/run.sh) $(filter-out tests/run.sh tests/cases.sh,$(wildcard tests/*.sh))
 
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(foreach isa,$(ISAS),$(VECTOR_SRC:%.c=$(BUILD)/obj/%.$(isa).o))
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(VECTOR_OBJ)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_HELP_OBJ := $(TEST_HELP_SRC:%.c=$(BUILD)/obj/%.o)
 TEST_BIN := $(TEST_SRC:%.c=$(BUILD)/%)
@@ -119,7 +131,7 @@ define vector_rule
 $(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c
 	@mkdir -p $$(@D)
 	$$(call say,CC,'$$< ($(1))')
-	$$(Q)$$(CC) $$(CPPFLAGS) -DCNN_ISA=$(1) -Isrc -Isrc/include $$(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(CPPFLAGS) -DCNN_TABLE=$(1) -Isrc -Isrc/include $$(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call vector_rule,$(isa))))
 

@@ -44,7 +44,7 @@ find src cnn-cli tests examples -name '*.[ch]' | sort | xargs awk '
         /^\{$/ && signature != "" { inside = 1; first = FNR; next }
         /^\}$/ && inside {
             gsub(/__attribute__\(\([a-z_]*\)\)/, "", signature)
-            if (sub(/CNN_ISA_NAME\(/, "", signature))
+            if (sub(/CNN_[A-Z0-9]*_NAME\(/, "", signature))
                 sub(/\)\(/, "(", signature)
             list = name = signature
             sub(/^[^(]*\(/, "", list)
@@ -82,7 +82,7 @@ find "$BUILD/obj/src" -name '*.o' ! -path '*/util/allocate.o' -print0 2>/dev/nul
 done >"$directory/past"
 
 # Groups of files that need each other's functions: strongly connected components, Tarjan 1972.
-find "$BUILD/obj/src" -name '*.o' 2>/dev/null | grep -v -E '\.(avx2|avx512|avx512bf16)\.o$' | xargs -r nm -A -P -g |
+find "$BUILD/obj/src" -name '*.o' 2>/dev/null | grep -v '\.avx[0-9a-z]*\.o$' | xargs -r nm -A -P -g |
     awk -v prefix="$BUILD/obj/src/" '
     {
         file = substr($1, length(prefix) + 1)

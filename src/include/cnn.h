@@ -1390,7 +1390,7 @@ void cnn_bench_result_free(cnn_bench_result *result);
  * runs, in any thread. */
 void cnn_set_threads(int threads);
 int cnn_threads(void);
-/* of the kernels in use: ref, sse2, avx2, avx512, avx512bf16, vec128 */
+/* of the kernels in use: ref, sse2, avx2, avxvnni, avx512, avx512vnni, avx512bf16, vec128 */
 const char *cnn_instruction_set(void);
 /* CNN_INVALID if CNN_CPU names kernels that this machine does not have. */
 cnn_status cnn_check_environment(cnn_diag *diag);

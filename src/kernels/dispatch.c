@@ -1,5 +1,8 @@
 /* Which table of kernels is used: the best one this CPU runs, or the one that the environment
  * variable CNN_CPU names. */
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +12,13 @@
 #include "kernels/ref.h"
 
 #if defined(__x86_64__) && !defined(CNN_VEC128)
-extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avx512,
-    cnn_kernels_avx512bf16;
+extern const struct cnn_kernels cnn_kernels_sse2, cnn_kernels_avx2, cnn_kernels_avxvnni,
+    cnn_kernels_avx512, cnn_kernels_avx512vnni, cnn_kernels_avx512bf16;
 #else
 extern const struct cnn_kernels cnn_kernels_vec128;
 #endif
 
-#define MAX_TABLES 5
+#define MAX_TABLES 7
 
 static pthread_once_t decided = PTHREAD_ONCE_INIT;
 /* those this CPU runs, from slow to fast, then NULL */
@@ -24,6 +27,16 @@ static const struct cnn_kernels *chosen;
 static char message[192];
 static bool winograd = true;
 
+#if defined(__x86_64__) && !defined(CNN_VEC128)
+/* Clang 14 does not know this one by name. The system must save the wide registers, too, which
+ * asking for AVX2 has seen to. */
+static bool has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVXVNNI);
+}
+#endif
+
 static void tables_find(void)
 {
     size_t count = 0;
@@ -31,14 +44,20 @@ static void tables_find(void)
 #if defined(__x86_64__) && !defined(CNN_VEC128)
     __builtin_cpu_init();
     tables[count++] = &cnn_kernels_sse2;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"),
+               avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512vl"),
+               vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+    if (avx2)
         tables[count++] = &cnn_kernels_avx2;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("fma"))
+    if (avx2 && has_avxvnni())
+        tables[count++] = &cnn_kernels_avxvnni;
+    if (avx512)
         tables[count++] = &cnn_kernels_avx512;
-    if (tables[count - 1] == &cnn_kernels_avx512 && __builtin_cpu_supports("avx512bf16") &&
-        __builtin_cpu_supports("avx512vnni"))
+    if (vnni)
+        tables[count++] = &cnn_kernels_avx512vnni;
+    if (vnni && __builtin_cpu_supports("avx512bf16"))
         tables[count++] = &cnn_kernels_avx512bf16;
 #else
     tables[count++] = &cnn_kernels_vec128;

@@ -1,7 +1,7 @@
 /* The arithmetic. One table of operations, in several implementations: `ref`, plain C that a
- * student can read, and vector code compiled once per instruction set (sse2, avx2, avx512,
- * avx512bf16; elsewhere: vec128) from one source. The best one the CPU has is chosen at run time;
- * CNN_CPU forces one.
+ * student can read, and vector code compiled once per instruction set (sse2, avx2, avxvnni,
+ * avx512, avx512vnni, avx512bf16; elsewhere: vec128) from one source. The best one the CPU has is
+ * chosen at run time; CNN_CPU forces one.
  *
  * Layout: activations are float32, NHWC: [image][row][column][channel]. Weights come and go as
  * files have them: conv OIHW [filters][channels / groups][kernel_h][kernel_w], and a dense layer
@@ -349,7 +349,7 @@ struct cnn_gather {
 };
 
 struct cnn_kernels {
-    const char *name; /* ref, sse2, avx2, avx512, avx512bf16, vec128 */
+    const char *name; /* ref, sse2, avx2, avxvnni, avx512, avx512vnni, avx512bf16, vec128 */
 
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed
      * again whenever w has changed: for conv_forward w, each filter times its number in scale

@@ -6,14 +6,14 @@
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
-size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward);
-size_t CNN_ISA_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n);
-void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
-                                 const float *scale, float *packed);
-void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
-void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *c,
-                                          const struct cnn_conv_backward_data *pass);
-void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
-                                             const struct cnn_conv_backward_weights *pass);
+size_t CNN_BF16_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward);
+size_t CNN_BF16_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n);
+void CNN_BF16_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                  const float *scale, float *packed);
+void CNN_BF16_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
+void CNN_BF16_NAME(cnn_conv_backward_data)(const struct cnn_conv *c,
+                                           const struct cnn_conv_backward_data *pass);
+void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
+                                              const struct cnn_conv_backward_weights *pass);
 
 #endif

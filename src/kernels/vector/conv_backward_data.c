@@ -22,14 +22,14 @@ struct data_gradient {
 
 static struct cnn_phase phase_rows(const struct cnn_conv *c, size_t residue)
 {
-    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_h, c->kernel_h, c->stride_h, c->dilation_h,
-                                      c->pad_top);
+    return CNN_BF16_NAME(cnn_phase_at)(residue, c->in_h, c->kernel_h, c->stride_h, c->dilation_h,
+                                       c->pad_top);
 }
 
 static struct cnn_phase phase_columns(const struct cnn_conv *c, size_t residue)
 {
-    return CNN_ISA_NAME(cnn_phase_at)(residue, c->in_w, c->kernel_w, c->stride_w, c->dilation_w,
-                                      c->pad_left);
+    return CNN_BF16_NAME(cnn_phase_at)(residue, c->in_w, c->kernel_w, c->stride_w, c->dilation_w,
+                                       c->pad_left);
 }
 
 /* Along one axis: the positions, which are the pixels of the phase that has most, and what the
@@ -87,7 +87,7 @@ static struct data_gradient plan(const struct cnn_conv *c, size_t n)
     k.cut.group_out = c->in_c / k.cut.groups;
     size_t sums = n * c->out_h * c->out_w * c->out_c,
            terms = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
-    CNN_ISA_NAME(cnn_correlation_plan)(&k.cut, cnn_size_times(sums, terms), 1);
+    CNN_BF16_NAME(cnn_correlation_plan)(&k.cut, cnn_size_times(sums, terms), 1);
     return k;
 }
 
@@ -101,7 +101,7 @@ static void phase_block(const struct data_gradient *k, const struct cnn_correlat
     if (t->line >= v->count || h->count == 0)
         return;
     struct cnn_gemm g = {
-        .operands = k->cut.pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
+        .products = k->cut.pairs ? &CNN_BF16_NAME(cnn_products_bf16) : NULL,
         .a = view->data,
         .rows = {{h->count, cnn_size_min(view->lines, v->count - t->line), view->images},
                  {view->stride[0], view->stride[1], view->stride[2]}},
@@ -127,7 +127,7 @@ static void data_block(void *context, size_t task, size_t thread)
 {
     const struct data_gradient *k = context;
     const struct cnn_conv *c = &k->c;
-    struct cnn_correlation_task t = CNN_ISA_NAME(cnn_correlation_task)(
+    struct cnn_correlation_task t = CNN_BF16_NAME(cnn_correlation_task)(
         &k->cut, task, k->dy, k->scratch + thread * k->cut.copy_floats);
     const float *packed = k->packed;
     for (size_t i = 0; i < c->stride_h; i++) {
@@ -156,13 +156,13 @@ static void run(const struct cnn_conv *c, const struct cnn_conv_backward_data *p
  * or zeros. */
 static bool unpadded(const struct cnn_conv *c, struct cnn_conv *whole)
 {
-    struct cnn_windows w = CNN_ISA_NAME(cnn_windows)(c, 1);
-    if (c->padding_mode == CNN_PAD_ZEROS || !CNN_ISA_NAME(cnn_windows_padded)(&w))
+    struct cnn_windows w = CNN_BF16_NAME(cnn_windows)(c, 1);
+    if (c->padding_mode == CNN_PAD_ZEROS || !CNN_BF16_NAME(cnn_windows_padded)(&w))
         return false;
     *whole = *c;
     whole->pad_top = whole->pad_left = 0;
-    whole->in_h = (CNN_ISA_NAME(cnn_windows_rows)(&w, w.lines) - 1) * w.step_h + 1;
-    whole->in_w = (CNN_ISA_NAME(cnn_windows_columns)(&w) - 1) * w.step_w + 1;
+    whole->in_h = (CNN_BF16_NAME(cnn_windows_rows)(&w, w.lines) - 1) * w.step_h + 1;
+    whole->in_w = (CNN_BF16_NAME(cnn_windows_columns)(&w) - 1) * w.step_w + 1;
     return true;
 }
 
@@ -205,13 +205,13 @@ static void run_padded(const struct cnn_conv *c, const struct cnn_conv *whole,
     }
 }
 
-void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv,
-                                          const struct cnn_conv_backward_data *pass)
+void CNN_BF16_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv,
+                                           const struct cnn_conv_backward_data *pass)
 {
     struct cnn_conv c = *conv, whole;
     struct cnn_conv_backward_data flat = *pass;
     if (!pass->packed) {
-        CNN_ISA_NAME(cnn_dense_backward_data)(conv, pass);
+        CNN_BF16_NAME(cnn_dense_backward_data)(conv, pass);
     } else if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
         CNN_ISA_NAME(cnn_winograd_backward_data)(conv, pass);
     } else if (CNN_ISA_NAME(cnn_depthwise_fits)(conv)) {
@@ -226,7 +226,7 @@ void CNN_ISA_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv,
     }
 }
 
-size_t CNN_ISA_NAME(cnn_conv_backward_data_scratch)(const struct cnn_conv *conv, size_t n)
+size_t CNN_BF16_NAME(cnn_conv_backward_data_scratch)(const struct cnn_conv *conv, size_t n)
 {
     struct cnn_conv c = *conv, whole;
     size_t threads = (size_t)cnn_parallel_threads();

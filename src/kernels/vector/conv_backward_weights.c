@@ -81,7 +81,7 @@ static struct cnn_windows windows_of(const struct weights_gradient *k, const str
         c.in_c = c.out_c;
         c.out_c = in_c;
     }
-    struct cnn_windows w = CNN_ISA_NAME(cnn_windows)(&c, n);
+    struct cnn_windows w = CNN_BF16_NAME(cnn_windows)(&c, n);
     if (k->pairs && flat) /* neighbours are then pixels of different images */
         for (; w.images % 2 == 0 && w.pixels < FLAT_PIXELS; w.images /= 2)
             w.width = w.pixels *= 2;
@@ -160,7 +160,7 @@ static void plan_chunks(struct weights_gradient *k, size_t positions, size_t wan
 static void cut_blocks(const struct weights_gradient *k, struct cut *cut)
 {
     cut->windows.copying = copying(k);
-    cut->blocks = CNN_ISA_NAME(cnn_windows_cut)(&cut->windows, BLOCK_MAX, k->pixel_floats);
+    cut->blocks = CNN_BF16_NAME(cnn_windows_cut)(&cut->windows, BLOCK_MAX, k->pixel_floats);
 }
 
 /* Whether the parts are multiplied as one block, and where they end in it. */
@@ -221,7 +221,7 @@ static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_p
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
         const struct cnn_windows *w = &cuts[i]->windows;
         const struct cnn_blocks *b = &cuts[i]->blocks;
-        size_t copy = CNN_ISA_NAME(cnn_blocks_copy_floats)(w, b, k.pixel_floats),
+        size_t copy = CNN_BF16_NAME(cnn_blocks_copy_floats)(w, b, k.pixel_floats),
                panel =
                    cnn_size_times(cnn_size_times(b->images * b->lines, steps(&k, w)), CNN_PANEL);
         k.copy_floats = copy > k.copy_floats ? copy : k.copy_floats;
@@ -287,7 +287,7 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
     size_t first_channel = t->slice * k->slice_channels,
            channels = cnn_size_min(k->slice_channels, k->group_a - first_channel);
     struct cnn_gemm g = {
-        .operands = k->pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
+        .products = k->pairs ? &CNN_BF16_NAME(cnn_products_bf16) : NULL,
         .rows = {{channels, w->taps_w, w->taps_h}, {1, v->tap_w, v->tap_h}},
         .depth = {{steps(k, w), v->lines, v->images}, {v->stride[0], v->stride[1], v->stride[2]}},
         .by_channel = k->by_channel,
@@ -371,7 +371,7 @@ static void multiply_part(const struct weights_gradient *k, struct weights_task 
     t->position = image * (w->images * w->lines * w->pixels / images);
     const struct cnn_channels channels = slice_of(k, t, k->a + image * image_floats, copy);
     for (size_t block = 0; block < t->cut->blocks.count; block++) {
-        struct cnn_view v = CNN_ISA_NAME(cnn_windows_view)(w, &t->cut->blocks, block, &channels);
+        struct cnn_view v = CNN_BF16_NAME(cnn_windows_view)(w, &t->cut->blocks, block, &channels);
         multiply_block(k, t, &v, block > 0);
         if (has_bias(k, t))
             add_bias(k, t, i, t->position + v.first, v.images * v.lines * w->pixels);
@@ -384,7 +384,7 @@ static void multiply_at_once(const struct weights_gradient *k, struct weights_ta
     const struct cnn_channels channels = slice_of(k, t, k->a, copy);
     t->cut = &k->whole;
     struct cnn_view v =
-        CNN_ISA_NAME(cnn_windows_view)(&k->whole.windows, &k->whole.blocks, 0, &channels);
+        CNN_BF16_NAME(cnn_windows_view)(&k->whole.windows, &k->whole.blocks, 0, &channels);
     multiply_block(k, t, &v, false);
     for (size_t i = 0, first = 0; has_bias(k, t) && i < k->chunk_parts; first = k->ends[i++])
         add_bias(k, t, i, first, k->ends[i] - first);
@@ -475,8 +475,8 @@ static void reduce_columns(void *context, size_t task, size_t thread)
         }
 }
 
-void CNN_ISA_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
-                                             const struct cnn_conv_backward_weights *pass)
+void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
+                                              const struct cnn_conv_backward_weights *pass)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
         CNN_ISA_NAME(cnn_winograd_backward_weights)(c, pass);
@@ -514,7 +514,7 @@ static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *r
                          cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
 }
 
-size_t CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n)
+size_t CNN_BF16_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
     const size_t piece = cnn_dense_piece(c),
                  counts[] = {0, piece, piece > 0 ? c->out_c % piece : 0};

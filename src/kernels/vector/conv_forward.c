@@ -52,7 +52,7 @@ static void pool_block(const struct forward *k, const struct cnn_correlation_tas
                                                 .lower = upper + g->c_stride[1],
                                                 .pixels = k->cut.windows.pixels,
                                                 .columns = g->columns};
-            CNN_ISA_NAME(cnn_pool_lines)(pool->average, &lines, to, (ptrdiff_t)k->filters);
+            CNN_BF16_NAME(cnn_pool_lines)(pool->average, &lines, to, (ptrdiff_t)k->filters);
         }
 }
 
@@ -63,12 +63,12 @@ static void forward_block(void *context, size_t task, size_t thread)
     const struct cnn_windows *w = &k->cut.windows;
     float *unpooled = k->scratch + thread * k->thread_floats;
     struct cnn_correlation_task t =
-        CNN_ISA_NAME(cnn_correlation_task)(&k->cut, task, k->x, unpooled + k->unpooled_floats);
+        CNN_BF16_NAME(cnn_correlation_task)(&k->cut, task, k->x, unpooled + k->unpooled_floats);
     const struct cnn_view *v = &t.view;
     size_t filter = t.group * k->cut.group_out + t.column,
            filters = k->epilogue.pool ? t.columns : k->filters;
     struct cnn_gemm g = {
-        .operands = k->cut.pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
+        .products = k->cut.pairs ? &CNN_BF16_NAME(cnn_products_bf16) : NULL,
         .a = v->data,
         .rows = {{w->pixels, v->lines, v->images}, {v->stride[0], v->stride[1], v->stride[2]}},
         .depth = {{k->cut.depth, w->taps_w, w->taps_h}, {1, v->tap_w, v->tap_h}},
@@ -104,13 +104,13 @@ static struct forward forward_plan(const struct cnn_conv *conv, size_t n,
         cnn_conv_flatten(&c, &n);
     cut->by_channel = cnn_conv_by_channel(&c);
     cut->pairs = cnn_conv_by_pairs(&c);
-    cut->windows = CNN_ISA_NAME(cnn_windows)(&c, n);
+    cut->windows = CNN_BF16_NAME(cnn_windows)(&c, n);
     cut->groups = cut->by_channel ? 1 : c.groups;
     cut->group_in = c.in_c / cut->groups;
     cut->group_out = c.out_c / cut->groups;
     size_t sums = n * c.out_h * c.out_w * c.out_c,
            terms = c.kernel_h * c.kernel_w * (c.in_c / c.groups);
-    CNN_ISA_NAME(cnn_correlation_plan)(cut, cnn_size_times(sums, terms), epilogue->pool ? 2 : 1);
+    CNN_BF16_NAME(cnn_correlation_plan)(cut, cnn_size_times(sums, terms), epilogue->pool ? 2 : 1);
     size_t positions = cut->blocks.images * cut->blocks.lines * c.out_w;
     if (epilogue->pool)
         k.unpooled_floats = cnn_size_plus(cnn_size_times(positions, cnn_size_min(cut->part_columns,
@@ -121,10 +121,10 @@ static struct forward forward_plan(const struct cnn_conv *conv, size_t n,
     return k;
 }
 
-void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
+void CNN_BF16_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
 {
     if (!pass->packed) {
-        CNN_ISA_NAME(cnn_dense_forward)(c, pass);
+        CNN_BF16_NAME(cnn_dense_forward)(c, pass);
         return;
     }
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
@@ -144,7 +144,7 @@ void CNN_ISA_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_c
 }
 
 /* With a pooling or without. */
-size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n)
+size_t CNN_BF16_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n)
 {
     const struct cnn_pool pool = {.out_h = c->out_h / 2, .out_w = c->out_w / 2};
     const struct cnn_epilogue plain = {0}, pooled = {.pool = &pool};

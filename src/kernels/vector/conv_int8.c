@@ -1,7 +1,7 @@
 /* The forward pass in bytes. Four channels of a pixel are one element of 32 bits, so that windows,
- * copies and the GEMM (CNN_INT8_QUADS) see a convolution of a quarter of the channels. Its sums, of
- * one block of output lines at a time, go to a buffer that stays in the cache; from there they are
- * pooled and stored as codes, or scaled, activated, pooled and stored as floats. */
+ * copies and the GEMM (cnn_products_int8) see a convolution of a quarter of the channels. Its sums,
+ * of one block of output lines at a time, go to a buffer that stays in the cache; from there they
+ * are pooled and stored as codes, or scaled, activated, pooled and stored as floats. */
 #include <math.h>
 #include <stdint.h>
 
@@ -43,7 +43,7 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     struct pass p = {.groups = conv->groups};
     if (!pool)
         cnn_conv_flatten(&c, &n);
-    p.windows = CNN_ISA_NAME(cnn_windows)(&c, n);
+    p.windows = CNN_BF16_NAME(cnn_windows)(&c, n);
     p.windows.channels = cnn_code_channels(c.in_c) / 4;
     p.quads = p.windows.channels / c.groups;
     p.filters = c.out_c / c.groups;
@@ -53,8 +53,8 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     size_t wanted = cnn_tasks_wanted(work),
            target = cnn_size_min(cnn_size_divide_up(positions, wanted),
                                  BLOCK_SUMS / cnn_size_min(p.columns, BLOCK_SUMS));
-    p.blocks =
-        CNN_ISA_NAME(cnn_windows_cut)(&p.windows, target > BLOCK_MIN ? target : BLOCK_MIN, p.quads);
+    p.blocks = CNN_BF16_NAME(cnn_windows_cut)(&p.windows, target > BLOCK_MIN ? target : BLOCK_MIN,
+                                              p.quads);
     if (pool && p.blocks.bands > 1) { /* no window of the pooling lies in two blocks */
         p.blocks.lines += p.blocks.lines % 2;
         p.blocks.bands = cnn_size_divide_up(c.out_h, p.blocks.lines);
@@ -65,9 +65,9 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     p.sums_floats = cnn_size_times(p.blocks.images * p.blocks.lines * c.out_w,
                                    cnn_size_min(p.part_columns, p.columns));
     p.thread_floats = p.sums_floats;
-    if (CNN_ISA_NAME(cnn_windows_padded)(&p.windows))
+    if (CNN_BF16_NAME(cnn_windows_padded)(&p.windows))
         p.thread_floats = cnn_size_plus(
-            p.thread_floats, CNN_ISA_NAME(cnn_blocks_copy_floats)(&p.windows, &p.blocks, p.quads));
+            p.thread_floats, CNN_BF16_NAME(cnn_blocks_copy_floats)(&p.windows, &p.blocks, p.quads));
     p.thread_floats = cnn_size_plus(p.thread_floats, 15) / 16 * 16;
     return p;
 }
@@ -79,11 +79,11 @@ static bool fits(const struct cnn_conv *c)
     return c->groups == 1 || c->in_c / c->groups % 4 == 0;
 }
 
-size_t CNN_ISA_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n)
+size_t CNN_INT8_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
     if (!fits(c))
-        return CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)
-                   ? CNN_ISA_NAME(cnn_depthwise_int8_scratch_floats)(c)
+        return CNN_INT8_NAME(cnn_depthwise_int8_fits)(c)
+                   ? CNN_INT8_NAME(cnn_depthwise_int8_scratch_floats)(c)
                    : cnn_conv_int8_scratch_floats_ref(c, n);
     const struct cnn_pool pool = {.out_h = 1};
     size_t one = pass_plan(c, n, NULL).thread_floats, other = pass_plan(c, n, &pool).thread_floats;
@@ -97,11 +97,11 @@ static size_t first_floats(const struct cnn_conv *c)
     return cnn_size_times(c->groups, cnn_packed_columns(c->out_c / c->groups));
 }
 
-size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c)
+size_t CNN_INT8_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c)
 {
     if (!fits(c))
-        return CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)
-                   ? CNN_ISA_NAME(cnn_depthwise_int8_packed_floats)(c)
+        return CNN_INT8_NAME(cnn_depthwise_int8_fits)(c)
+                   ? CNN_INT8_NAME(cnn_depthwise_int8_packed_floats)(c)
                    : cnn_conv_int8_packed_floats_ref(c);
     size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w),
                                   cnn_code_channels(c->in_c) / 4 / c->groups);
@@ -159,11 +159,12 @@ static void pack_panel(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, const struct cnn_integers *integers,
-                                      const signed char *codes, float *packed)
+void CNN_INT8_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c,
+                                       const struct cnn_integers *integers,
+                                       const signed char *codes, float *packed)
 {
-    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)) {
-        CNN_ISA_NAME(cnn_depthwise_int8_pack)(c, integers, codes, packed);
+    if (CNN_INT8_NAME(cnn_depthwise_int8_fits)(c)) {
+        CNN_INT8_NAME(cnn_depthwise_int8_pack)(c, integers, codes, packed);
         return;
     }
     if (!fits(c)) {
@@ -306,14 +307,14 @@ static void run_block(void *context, size_t task, size_t thread)
     size_t columns = cnn_size_min(p->part_columns, p->columns - column);
     float *sums = p->scratch + thread * p->thread_floats, *copy = sums + p->sums_floats;
     struct cnn_view v =
-        CNN_ISA_NAME(cnn_windows_view)(w, &p->blocks, block,
-                                       &(struct cnn_channels){.x = p->x,
-                                                              .first = group * p->quads,
-                                                              .count = p->quads,
-                                                              .floats = p->quads,
-                                                              .copy = copy});
+        CNN_BF16_NAME(cnn_windows_view)(w, &p->blocks, block,
+                                        &(struct cnn_channels){.x = p->x,
+                                                               .first = group * p->quads,
+                                                               .count = p->quads,
+                                                               .floats = p->quads,
+                                                               .copy = copy});
     struct cnn_gemm g = {
-        .operands = CNN_INT8_QUADS,
+        .products = &CNN_INT8_NAME(cnn_products_int8),
         .a = v.data,
         .rows = {{w->pixels, v.lines, v.images}, {v.stride[0], v.stride[1], v.stride[2]}},
         .depth = {{p->quads, w->taps_w, w->taps_h}, {1, v.tap_w, v.tap_h}},
@@ -336,11 +337,11 @@ static void run_block(void *context, size_t task, size_t thread)
     store_block(p, &b, &v);
 }
 
-void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
-                                         const struct cnn_conv_int8_forward *pass)
+void CNN_INT8_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
+                                          const struct cnn_conv_int8_forward *pass)
 {
-    if (CNN_ISA_NAME(cnn_depthwise_int8_fits)(c)) {
-        CNN_ISA_NAME(cnn_depthwise_int8_forward)(c, pass);
+    if (CNN_INT8_NAME(cnn_depthwise_int8_fits)(c)) {
+        CNN_INT8_NAME(cnn_depthwise_int8_forward)(c, pass);
         return;
     }
     if (!fits(c)) {
@@ -417,8 +418,8 @@ static void quantize_rows(void *context, size_t task, size_t thread)
             quantize_run(&q->codes, q->channels, x + i * q->channels, y + i * stride);
 }
 
-void CNN_ISA_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
-                                struct cnn_codes codes, unsigned char *y)
+void CNN_INT8_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
+                                 struct cnn_codes codes, unsigned char *y)
 {
     struct quantizing q = {pixels, channels, cnn_block_rows(channels), x, codes, y};
     cnn_parallel_for(cnn_size_divide_up(pixels, q.rows), quantize_rows, &q);

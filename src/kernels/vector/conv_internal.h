@@ -34,8 +34,8 @@ struct cnn_phase {
     ptrdiff_t pad;            /* of dy; negative: rows never read */
 };
 
-struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel,
-                                            size_t stride, size_t dilation, size_t pad);
+struct cnn_phase CNN_BF16_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel,
+                                             size_t stride, size_t dilation, size_t pad);
 
 /* How a pass that slides windows over x, of groups of group_in channels, to make group_out columns,
  * is cut: into tasks, one for each part of the columns of each group of each block of positions. */
@@ -52,8 +52,8 @@ struct cnn_correlation {
 
 /* Fills in the plan, for work multiply-adds, and windows.copying. Lines of a block are a multiple
  * of line_multiple where a block has not all lines. */
-void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
-                                        size_t line_multiple);
+void CNN_BF16_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
+                                         size_t line_multiple);
 
 /* One task: its columns of its group, and its block, copied or read where it lies. */
 struct cnn_correlation_task {
@@ -61,9 +61,9 @@ struct cnn_correlation_task {
     struct cnn_view view;
 };
 
-struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_correlation *k,
-                                                               size_t task, const float *x,
-                                                               float *copy);
+struct cnn_correlation_task CNN_BF16_NAME(cnn_correlation_task)(const struct cnn_correlation *k,
+                                                                size_t task, const float *x,
+                                                                float *copy);
 
 /* Two lines of `pixels` pixels with `columns` numbers each. */
 struct cnn_line_pair {
@@ -73,12 +73,12 @@ struct cnn_line_pair {
 
 /* Pools two lines to `to`, whose pixels are y_step floats apart. Lines are read up to VLEN floats
  * beyond their end. */
-void CNN_ISA_NAME(cnn_pool_lines)(bool average, const struct cnn_line_pair *lines, float *to,
-                                  ptrdiff_t y_step);
+void CNN_BF16_NAME(cnn_pool_lines)(bool average, const struct cnn_line_pair *lines, float *to,
+                                   ptrdiff_t y_step);
 
 /* Scratch, all threads together, of each pass. */
-size_t CNN_ISA_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n);
-size_t CNN_ISA_NAME(cnn_conv_backward_data_scratch)(const struct cnn_conv *c, size_t n);
-size_t CNN_ISA_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n);
+size_t CNN_BF16_NAME(cnn_conv_forward_scratch)(const struct cnn_conv *c, size_t n);
+size_t CNN_BF16_NAME(cnn_conv_backward_data_scratch)(const struct cnn_conv *c, size_t n);
+size_t CNN_BF16_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n);
 
 #endif

@@ -45,7 +45,7 @@ static void pack_panel(void *context, size_t task, size_t thread)
         for (size_t i = 0; i < d->count[2]; i++)
             for (size_t j = 0; j < d->count[1]; j++) {
                 u.from = from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1];
-                CNN_ISA_NAME(cnn_pack_steps)
+                CNN_BF16_NAME(cnn_pack_steps)
                 (&u, k, cnn_size_min(CNN_PACK_STEPS, run - k),
                  to + ((i * d->count[1] + j) * run + k) * width);
             }
@@ -81,7 +81,7 @@ static size_t backward_floats(const struct cnn_conv *c)
                           cnn_packed_columns(c->in_c / c->groups));
 }
 
-size_t CNN_ISA_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
+size_t CNN_BF16_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c))
         return CNN_ISA_NAME(cnn_winograd_packed_floats)(c);
@@ -124,10 +124,10 @@ static void pack_backward(const struct cnn_conv *c, const float *w, float *packe
                         .group_stride = filter * (ptrdiff_t)group_out};
     for (size_t i = 0; i < c->stride_h; i++)
         for (size_t j = 0; j < c->stride_w; j++) {
-            struct cnn_phase v = CNN_ISA_NAME(cnn_phase_at)(i, c->in_h, c->kernel_h, c->stride_h,
-                                                            c->dilation_h, c->pad_top);
-            struct cnn_phase h = CNN_ISA_NAME(cnn_phase_at)(j, c->in_w, c->kernel_w, c->stride_w,
-                                                            c->dilation_w, c->pad_left);
+            struct cnn_phase v = CNN_BF16_NAME(cnn_phase_at)(i, c->in_h, c->kernel_h, c->stride_h,
+                                                             c->dilation_h, c->pad_top);
+            struct cnn_phase h = CNN_BF16_NAME(cnn_phase_at)(j, c->in_w, c->kernel_w, c->stride_w,
+                                                             c->dilation_w, c->pad_left);
             p.from = w + v.last_tap * c->kernel_w + h.last_tap;
             p.depth =
                 (struct cnn_nest){{by_channel ? 1 : group_out, h.taps, v.taps},
@@ -137,8 +137,8 @@ static void pack_backward(const struct cnn_conv *c, const float *w, float *packe
         }
 }
 
-void CNN_ISA_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
-                                 const float *scale, float *packed)
+void CNN_BF16_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                  const float *scale, float *packed)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c))
         CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);

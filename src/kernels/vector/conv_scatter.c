@@ -29,10 +29,10 @@ struct scatter {
 
 static struct scatter plan(const struct cnn_conv *c, size_t n)
 {
-    struct cnn_windows w = CNN_ISA_NAME(cnn_windows)(c, n);
+    struct cnn_windows w = CNN_BF16_NAME(cnn_windows)(c, n);
     struct scatter k = {.c = *c, .n = n, .columns = c->kernel_w * c->in_c};
-    k.height = CNN_ISA_NAME(cnn_windows_rows)(&w, w.lines) * w.step_h;
-    k.width = CNN_ISA_NAME(cnn_windows_columns)(&w);
+    k.height = CNN_BF16_NAME(cnn_windows_rows)(&w, w.lines) * w.step_h;
+    k.width = CNN_BF16_NAME(cnn_windows_columns)(&w);
     k.image_floats = cnn_size_times(cnn_size_times(k.height, k.width), c->in_c);
     k.images =
         cnn_size_min(cnn_size_divide_up(ROWS_MIN, c->out_h), cnn_size_divide_up(n, CNN_TASKS));

@@ -9,8 +9,8 @@
 #define BLOCK_MIN ((size_t)64)
 #define BLOCK_MAX ((size_t)1024)
 
-void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
-                                        size_t line_multiple)
+void CNN_BF16_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
+                                         size_t line_multiple)
 {
     struct cnn_windows *w = &k->windows;
     size_t wanted = cnn_tasks_wanted(work),
@@ -22,22 +22,22 @@ void CNN_ISA_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
                  : k->by_channel && k->group_in % VLEN != 0 ? CNN_COPY_ALWAYS
                                                             : CNN_COPY_IF_PADDED;
     k->blocks =
-        CNN_ISA_NAME(cnn_windows_cut)(w, target > BLOCK_MIN ? target : BLOCK_MIN, k->pixel_floats);
+        CNN_BF16_NAME(cnn_windows_cut)(w, target > BLOCK_MIN ? target : BLOCK_MIN, k->pixel_floats);
     if (k->blocks.bands > 1) {
         k->blocks.lines = cnn_size_divide_up(k->blocks.lines, line_multiple) * line_multiple;
         k->blocks.bands = cnn_size_divide_up(w->lines, k->blocks.lines);
         k->blocks.count = w->images * k->blocks.bands;
     }
-    bool copies = w->copying != CNN_COPY_IF_PADDED || CNN_ISA_NAME(cnn_windows_padded)(w);
+    bool copies = w->copying != CNN_COPY_IF_PADDED || CNN_BF16_NAME(cnn_windows_padded)(w);
     k->copy_floats =
-        copies ? CNN_ISA_NAME(cnn_blocks_copy_floats)(w, &k->blocks, k->pixel_floats) : 0;
+        copies ? CNN_BF16_NAME(cnn_blocks_copy_floats)(w, &k->blocks, k->pixel_floats) : 0;
     k->part_columns = cnn_part_columns(k->group_out, k->blocks.count * k->groups, wanted);
     k->parts = cnn_size_divide_up(k->group_out, k->part_columns);
 }
 
-struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_correlation *k,
-                                                               size_t task, const float *x,
-                                                               float *copy)
+struct cnn_correlation_task CNN_BF16_NAME(cnn_correlation_task)(const struct cnn_correlation *k,
+                                                                size_t task, const float *x,
+                                                                float *copy)
 {
     struct cnn_correlation_task t = {.column = task % k->parts * k->part_columns,
                                      .group = task / k->parts % k->groups,
@@ -45,19 +45,19 @@ struct cnn_correlation_task CNN_ISA_NAME(cnn_correlation_task)(const struct cnn_
     t.columns = cnn_size_min(k->part_columns, k->group_out - t.column);
     t.image = t.block / k->blocks.bands * k->blocks.images;
     t.line = t.block % k->blocks.bands * k->blocks.lines;
-    t.view = CNN_ISA_NAME(cnn_windows_view)(&k->windows, &k->blocks, t.block,
-                                            &(struct cnn_channels){.x = x,
-                                                                   .first = t.group * k->group_in,
-                                                                   .count = k->group_in,
-                                                                   .floats = k->pixel_floats,
-                                                                   .copy = copy});
+    t.view = CNN_BF16_NAME(cnn_windows_view)(&k->windows, &k->blocks, t.block,
+                                             &(struct cnn_channels){.x = x,
+                                                                    .first = t.group * k->group_in,
+                                                                    .count = k->group_in,
+                                                                    .floats = k->pixel_floats,
+                                                                    .copy = copy});
     if (k->by_channel)
         t.view.data += t.column;
     return t;
 }
 
-struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel,
-                                            size_t stride, size_t dilation, size_t pad)
+struct cnn_phase CNN_BF16_NAME(cnn_phase_at)(size_t residue, size_t size, size_t kernel,
+                                             size_t stride, size_t dilation, size_t pad)
 {
     size_t divisor = stride, rest = dilation;
     while (rest != 0) {
@@ -82,8 +82,8 @@ struct cnn_phase CNN_ISA_NAME(cnn_phase_at)(size_t residue, size_t size, size_t 
     return p;
 }
 
-void CNN_ISA_NAME(cnn_pool_lines)(bool average, const struct cnn_line_pair *lines, float *to,
-                                  ptrdiff_t y_step)
+void CNN_BF16_NAME(cnn_pool_lines)(bool average, const struct cnn_line_pair *lines, float *to,
+                                   ptrdiff_t y_step)
 {
     const float *upper = lines->upper, *lower = lines->lower;
     size_t pixels = lines->pixels, columns = lines->columns;

@@ -32,7 +32,7 @@ static void pack_block(const struct product *p, size_t k, size_t steps, size_t c
         u.from = p->weights.from + (ptrdiff_t)(column + j) * u.column_stride;
         u.width = cnn_panel_width(columns, j);
         u.columns = cnn_size_min(u.width, columns - j);
-        CNN_ISA_NAME(cnn_pack_steps)(&u, k, steps, to);
+        CNN_BF16_NAME(cnn_pack_steps)(&u, k, steps, to);
     }
 }
 
@@ -44,7 +44,7 @@ static void multiply_block(const struct product *p, size_t k, size_t steps, size
     pack_block(p, k, steps, column, columns, block);
     CNN_ISA_NAME(cnn_gemm)
     (&(struct cnn_gemm){
-        .operands = p->weights.pairs ? CNN_BF16_PAIRS : CNN_FLOATS,
+        .products = p->weights.pairs ? &CNN_BF16_NAME(cnn_products_bf16) : NULL,
         .a = p->a + k,
         .rows = {{p->rows, 1, 1}, {(ptrdiff_t)row, 0, 0}},
         .depth = {{steps, 1, 1}, {1, 0, 0}},
@@ -106,12 +106,12 @@ static void multiply(const struct cnn_conv *c, struct product *p, float *scratch
     cnn_parallel_for(cnn_size_divide_up(p->columns, p->part_columns), multiply_columns, p);
 }
 
-size_t CNN_ISA_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n)
+size_t CNN_BF16_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
     return cnn_size_plus(paired_floats(c, n), COLUMNS * STEPS * (size_t)cnn_parallel_threads());
 }
 
-void CNN_ISA_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
+void CNN_BF16_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
 {
     struct product p = {.weights = {.from = pass->w,
                                     .step = 1,
@@ -126,8 +126,8 @@ void CNN_ISA_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn_
     multiply(c, &p, pass->scratch);
 }
 
-void CNN_ISA_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
-                                           const struct cnn_conv_backward_data *pass)
+void CNN_BF16_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
+                                            const struct cnn_conv_backward_data *pass)
 {
     struct product p = {.weights = {.from = pass->w,
                                     .step = (ptrdiff_t)c->in_c,

@@ -8,9 +8,10 @@
 #include "kernels/vector/vector.h"
 
 /* As the functions of kernels.h, of dense layers whose packed is NULL. */
-size_t CNN_ISA_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n);
-void CNN_ISA_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
-void CNN_ISA_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
-                                           const struct cnn_conv_backward_data *pass);
+size_t CNN_BF16_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n);
+void CNN_BF16_NAME(cnn_dense_forward)(const struct cnn_conv *c,
+                                      const struct cnn_conv_forward *pass);
+void CNN_BF16_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
+                                            const struct cnn_conv_backward_data *pass);
 
 #endif

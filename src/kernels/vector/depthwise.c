@@ -302,7 +302,7 @@ static void correlate_rows(void *context, size_t task, size_t thread)
             correlate_line(k, image, 2 * line, upper);
             correlate_line(k, image, 2 * line + 1, lower);
             const struct cnn_line_pair lines = {upper, lower, k->width, k->filters};
-            CNN_ISA_NAME(cnn_pool_lines)(pool->average, &lines, y, (ptrdiff_t)k->filters);
+            CNN_BF16_NAME(cnn_pool_lines)(pool->average, &lines, y, (ptrdiff_t)k->filters);
         } else if (k->fold > 1) {
             correlate_line(k, image, line, upper);
             fold_line(k, upper, y);
@@ -370,8 +370,8 @@ static struct phase forward_phase(struct cnn_axis axis, bool whole)
 static struct phase backward_phase(size_t residue, const struct cnn_axis *forward, bool whole)
 {
     struct cnn_phase phase =
-        CNN_ISA_NAME(cnn_phase_at)(residue, forward->size, forward->taps, forward->stride,
-                                   forward->dilation, (size_t)forward->pad);
+        CNN_BF16_NAME(cnn_phase_at)(residue, forward->size, forward->taps, forward->stride,
+                                    forward->dilation, (size_t)forward->pad);
     struct phase p = {.axis = {.size = forward->count,
                                .count = phase.count,
                                .taps = phase.taps,
@@ -443,10 +443,10 @@ void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
 
 bool CNN_ISA_NAME(cnn_depthwise_fits)(const struct cnn_conv *c)
 {
-    struct cnn_windows w = CNN_ISA_NAME(cnn_windows)(c, 1);
+    struct cnn_windows w = CNN_BF16_NAME(cnn_windows)(c, 1);
     return c->groups > 1 && c->groups == c->in_c && c->stride_h <= MAX_STRIDE &&
            c->stride_w <= MAX_STRIDE &&
-           (c->padding_mode == CNN_PAD_ZEROS || !CNN_ISA_NAME(cnn_windows_padded)(&w));
+           (c->padding_mode == CNN_PAD_ZEROS || !CNN_BF16_NAME(cnn_windows_padded)(&w));
 }
 
 size_t CNN_ISA_NAME(cnn_depthwise_scratch_floats)(const struct cnn_conv *c, size_t n)

@@ -15,7 +15,7 @@
 /* Rows of one band, but for the least one: half of a common first-level cache. */
 #define BAND_FLOATS ((size_t)1 << 12)
 
-bool CNN_ISA_NAME(cnn_depthwise_int8_fits)(const struct cnn_conv *c)
+bool CNN_INT8_NAME(cnn_depthwise_int8_fits)(const struct cnn_conv *c)
 {
     return c->groups > 1 && c->groups == c->in_c && c->out_c == c->in_c;
 }
@@ -53,7 +53,7 @@ static size_t taps_of(const struct cnn_conv *c, const struct cut *cut)
 
 /* For each vector of channels: what the sums begin with, then the taps [kernel row][four][which of
  * the outputs]. */
-size_t CNN_ISA_NAME(cnn_depthwise_int8_packed_floats)(const struct cnn_conv *c)
+size_t CNN_INT8_NAME(cnn_depthwise_int8_packed_floats)(const struct cnn_conv *c)
 {
     const struct cut cut = cut_of(c);
     return cnn_size_times(cnn_size_divide_up(c->in_c, VLEN) * VLEN,
@@ -67,7 +67,7 @@ static size_t columns_floats(const struct cut *cut)
     return cnn_size_plus(cnn_size_times(columns, sizeof(size_t) / sizeof(float)), 15) / 16 * 16;
 }
 
-size_t CNN_ISA_NAME(cnn_depthwise_int8_scratch_floats)(const struct cnn_conv *c)
+size_t CNN_INT8_NAME(cnn_depthwise_int8_scratch_floats)(const struct cnn_conv *c)
 {
     const struct cut cut = cut_of(c);
     return cnn_size_plus(columns_floats(&cut),
@@ -87,9 +87,9 @@ static int pack_taps(const signed char *row, size_t width, ptrdiff_t first, int 
     return (int)bits;
 }
 
-void CNN_ISA_NAME(cnn_depthwise_int8_pack)(const struct cnn_conv *c,
-                                           const struct cnn_integers *integers,
-                                           const signed char *codes, float *packed)
+void CNN_INT8_NAME(cnn_depthwise_int8_pack)(const struct cnn_conv *c,
+                                            const struct cnn_integers *integers,
+                                            const signed char *codes, float *packed)
 {
     const struct cut cut = cut_of(c);
     const size_t taps = taps_of(c, &cut), row = cut.quads * cut.outputs;
@@ -357,8 +357,8 @@ static void forward_band(void *context, size_t task, size_t thread)
     finish(k, count / step * y_line, at);
 }
 
-void CNN_ISA_NAME(cnn_depthwise_int8_forward)(const struct cnn_conv *c,
-                                              const struct cnn_conv_int8_forward *pass)
+void CNN_INT8_NAME(cnn_depthwise_int8_forward)(const struct cnn_conv *c,
+                                               const struct cnn_conv_int8_forward *pass)
 {
     const struct cnn_pool *pool = pass->pool;
     struct work k = {.c = c,

@@ -1,208 +1,15 @@
-/* The micro-kernel and the loops around it (gemm.h). A tile of c, up to 8 rows of one or two
- * vectors, stays in registers while k runs; each step of k loads the vectors of b once and
- * multiplies them by one number of each row. Every element of c is one running sum in the order of
- * k, or one for each piece of k, whatever the tile. */
-#include "kernels/vector/gemm.h"
-
+/* The product of floats, and the loops around its tiles and all others' (gemm_tile.h). Every
+ * element of c is one running sum in the order of k, or one for each piece of k, whatever the tile.
+ */
 #include <stdint.h>
 
 #include "kernels/internal.h"
+#include "kernels/vector/gemm_tile.h"
 #include "util/parts.h"
 
-#define MAX_ROWS 8
-#if defined(__AVX512F__) || !defined(__SSE2__)
-#define TILE_ROWS 8 /* rows of a tile of two vectors: as many as the registers hold */
-#elif defined(__AVX2__)
-#define TILE_ROWS 6
-#else
-#define TILE_ROWS 4
-#endif
-
 /* k is cut into blocks of about DEPTH steps, so that a panel's block of b stays in the cache while
- * all rows pass, and of at most SEGMENTS pieces. */
-#define DEPTH    ((size_t)1024)
-#define SEGMENTS ((size_t)64)
-
-/* How many floats ahead b is asked for; 0: not at all. The steps of AVX2 are too short for the CPU
- * to see as far ahead as a distant cache is slow. */
-#if VLEN == 8
-#define AHEAD 1024
-#else
-#define AHEAD 0
-#endif
-
-struct tile {
-    const float *a[MAX_ROWS];
-    float *c[MAX_ROWS];
-    const float *addend[MAX_ROWS];
-    ptrdiff_t segment[SEGMENTS]; /* where in a the pieces of k begin */
-    size_t segments, depth;      /* steps in each piece */
-    ptrdiff_t step;              /* in a, from one step to the next */
-    const float *b, *bias;
-    size_t b_step; /* floats from one step to the next */
-    size_t tail;   /* columns in the last vector; 0: all of them */
-    bool load, add, relu;
-    const size_t *ends; /* of the pieces whose sums are apart: steps of k */
-    size_t pieces;
-};
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* Only the last vector of a tile may have fewer than VLEN columns: tail of them; 0 where it is
- * whole, too. */
-INLINE void tile_load(const float *const *c, size_t rows, size_t vectors, size_t tail,
-                      vfloat acc[MAX_ROWS][2])
-{
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (size_t j = 0; j < vectors; j++)
-            acc[r][j] = tail && j + 1 == vectors ? vload_tail(c[r] + j * VLEN, tail)
-                                                 : vload(c[r] + j * VLEN);
-}
-
-INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t tail,
-                       vfloat acc[MAX_ROWS][2])
-{
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (size_t j = 0; j < vectors; j++) {
-            if (tail && j + 1 == vectors)
-                vstore_tail(c[r] + j * VLEN, tail, acc[r][j]);
-            else
-                vstore(c[r] + j * VLEN, acc[r][j]);
-        }
-}
-
-INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
-{
-    if (t->load) {
-        if (t->tail)
-            tile_load((const float *const *)t->c, rows, vectors, t->tail, acc);
-        else
-            tile_load((const float *const *)t->c, rows, vectors, 0, acc);
-        return;
-    }
-#pragma GCC unroll 2
-    for (size_t j = 0; j < vectors; j++) {
-        vfloat first = {0};
-        if (t->bias)
-            first = t->tail && j + 1 == vectors ? vload_tail(t->bias + j * VLEN, t->tail)
-                                                : vload(t->bias + j * VLEN);
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++)
-            acc[r][j] = first;
-    }
-}
-
-INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
-                           vfloat acc[MAX_ROWS][2])
-{
-    if (t->tail)
-        tile_store(t->c, rows, vectors, t->tail, acc);
-    else
-        tile_store(t->c, rows, vectors, 0, acc);
-}
-
-/* Adds the tile's addend. */
-INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
-{
-    vfloat addend[MAX_ROWS][2];
-    if (t->tail)
-        tile_load(t->addend, rows, vectors, t->tail, addend);
-    else
-        tile_load(t->addend, rows, vectors, 0, addend);
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (size_t j = 0; j < vectors; j++)
-            acc[r][j] += addend[r][j];
-}
-
-/* Asks for it, so that it is there when the sums are. */
-INLINE void tile_prefetch(const struct tile *t, size_t rows, size_t vectors)
-{
-#pragma GCC unroll 8
-    for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (size_t j = 0; j < vectors; j++)
-            __builtin_prefetch(t->addend[r] + j * VLEN);
-}
-
-INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
-{
-    if (t->relu)
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (size_t j = 0; j < vectors; j++)
-                acc[r][j] = vmax((vfloat){0}, acc[r][j]);
-    tile_store_all(t, rows, vectors, acc);
-}
-
-/* How a step of k is multiplied: depthwise apart, as the operands say. */
-enum product {
-    FLOATS,
-    BF16_PAIRS,
-    INT8_QUADS,
-    BY_CHANNEL,
-    FLOATS_BY_PIECES,
-    FLOATS_ADDED, /* to an addend */
-    BF16_PAIRS_ADDED,
-    PRODUCTS
-};
-
-INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vfloat b)
-{
-    switch (product) {
-    case BF16_PAIRS:
-    case BF16_PAIRS_ADDED:
-        return vdot_bf16(sum, vset_bits(a), (vint)b);
-    case INT8_QUADS:
-        return (vfloat)vdot_int8((vint)sum, vset_bits(a), (vint)b);
-    case BY_CHANNEL:
-        return sum + vload(a) * b;
-    default:
-        return sum + vset(*a) * b;
-    }
-}
-
-INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enum product product,
-                          bool adds)
-{
-    vfloat acc[MAX_ROWS][2];
-    const float *a[MAX_ROWS], *b = t->b;
-    const ptrdiff_t step = t->step;
-    const size_t b_step = t->b_step;
-    tile_begin(t, rows, vectors, acc);
-    if (adds)
-        tile_prefetch(t, rows, vectors);
-    for (size_t s = 0; s < t->segments; s++) {
-        ptrdiff_t k = t->segment[s];
-        __asm__ volatile("" ::
-                             /* load the row pointers for each piece: kept from one to the next, GCC
-                                moves them through vector registers */
-                         : "memory");
-#pragma GCC unroll 8
-        for (size_t r = 0; r < rows; r++)
-            a[r] = t->a[r];
-        for (const float *end = b + t->depth * b_step; b != end; b += b_step, k += step) {
-            if (AHEAD > 0)
-                __builtin_prefetch(b + AHEAD);
-#pragma GCC unroll 8
-            for (size_t r = 0; r < rows; r++)
-#pragma GCC unroll 2
-                for (size_t j = 0; j < vectors; j++)
-                    acc[r][j] = add_product(product, acc[r][j],
-                                            a[r] + k + (product == BY_CHANNEL ? j * VLEN : 0),
-                                            vload(b + j * VLEN));
-        }
-    }
-    if (adds)
-        tile_add(t, rows, vectors, acc);
-    tile_end(t, rows, vectors, acc);
-}
+ * all rows pass. */
+#define DEPTH ((size_t)1024)
 
 INLINE void tile_clear(size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
@@ -296,50 +103,27 @@ static void multiply_narrow(const struct tile *t)
 }
 #endif
 
-typedef void tile_function(const struct tile *t);
+TILES(floats, FLOATS, false)
+TILES(floats_added, FLOATS, true)
+TILES(channels, BY_CHANNEL, false)
 
-#define TILE(name, rows, vectors, product)                                                         \
+static const struct cnn_products products_floats = {.tiles = SHAPES(floats),
+                                                    .added = SHAPES(floats_added)},
+                                 products_channels = {.tiles = SHAPES(channels)};
+
+#define PIECES(name, rows, vectors)                                                                \
     static void name(const struct tile *t)                                                         \
     {                                                                                              \
-        if (product == FLOATS_BY_PIECES)                                                           \
-            tile_multiply_pieces(t, rows, vectors);                                                \
-        else                                                                                       \
-            tile_multiply(t, rows, vectors, product,                                               \
-                          product == FLOATS_ADDED || product == BF16_PAIRS_ADDED);                 \
+        tile_multiply_pieces(t, rows, vectors);                                                    \
     }
-#define TILES(name, product)                                                                       \
-    TILE(name##_1x1, 1, 1, product)                                                                \
-    TILE(name##_4x1, 4, 1, product)                                                                \
-    TILE(name##_8x1, MAX_ROWS, 1, product)                                                         \
-    TILE(name##_1x2, 1, 2, product)                                                                \
-    TILE(name##_4x2, 4, 2, product)                                                                \
-    TILE(name##_8x2, TILE_ROWS, 2, product)
-TILES(floats, FLOATS)
-TILES(pairs, BF16_PAIRS)
-TILES(quads, INT8_QUADS)
-TILES(channels, BY_CHANNEL)
-TILES(pieces, FLOATS_BY_PIECES)
-TILES(floats_added, FLOATS_ADDED)
-TILES(pairs_added, BF16_PAIRS_ADDED)
+PIECES(pieces_1x1, 1, 1)
+PIECES(pieces_4x1, 4, 1)
+PIECES(pieces_8x1, MAX_ROWS, 1)
+PIECES(pieces_1x2, 1, 2)
+PIECES(pieces_4x2, 4, 2)
+PIECES(pieces_8x2, TILE_ROWS, 2)
 
-/* The tile shapes for one panel of one or two vectors: [0] one row, [1] up to four, [2] the
- * largest. */
-#define SHAPES(name)                                                                               \
-    {                                                                                              \
-        {name##_1x1, name##_4x1, name##_8x1},                                                      \
-        {                                                                                          \
-            name##_1x2, name##_4x2, name##_8x2                                                     \
-        }                                                                                          \
-    }
-static tile_function *const tile_functions[PRODUCTS][2][3] = {
-    [FLOATS] = SHAPES(floats),
-    [BF16_PAIRS] = SHAPES(pairs),
-    [INT8_QUADS] = SHAPES(quads),
-    [BY_CHANNEL] = SHAPES(channels),
-    [FLOATS_BY_PIECES] = SHAPES(pieces),
-    [FLOATS_ADDED] = SHAPES(floats_added),
-    [BF16_PAIRS_ADDED] = SHAPES(pairs_added),
-};
+static const struct cnn_products products_pieces = {.tiles = SHAPES(pieces)};
 
 /* Where the loops over rows stand. */
 struct cursor {
@@ -395,23 +179,23 @@ static void tile_take_rows(struct tile *t, const struct cnn_gemm *g, struct curs
 /* All rows of one panel, for the block of k that t describes. */
 static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t column, size_t width)
 {
-    enum product product = g->by_channel ? BY_CHANNEL
-                           : g->pieces   ? FLOATS_BY_PIECES
-                                         : (enum product)g->operands;
-    if (t->add)
-        product = product == BF16_PAIRS ? BF16_PAIRS_ADDED : FLOATS_ADDED;
-    tile_function *const *functions = tile_functions[product][width > VLEN];
+    const struct cnn_products *products = g->products     ? g->products
+                                          : g->by_channel ? &products_channels
+                                          : g->pieces     ? &products_pieces
+                                                          : &products_floats;
+    cnn_tile_function *const *functions =
+        (t->add ? products->added : products->tiles)[width > VLEN];
     size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
     struct cursor at = {.a = g->by_channel ? g->a + column : g->a, .c = g->c + column};
 #if defined(__AVX512F__)
-    bool narrow = product == FLOATS && g->columns - column <= VLEN / 2;
+    bool narrow = products == &products_floats && !t->add && g->columns - column <= VLEN / 2;
 #endif
     t->tail = g->columns - column < width ? (g->columns - column) % VLEN : 0;
     for (size_t left = cnn_nest_size(&g->rows); left > 0;) {
         size_t kind = left == 1 ? 0 : left <= 4 ? 1 : 2;
         size_t rows = cnn_size_min(left, kind == 0 ? 1 : kind == 1 ? 4 : largest);
         tile_take_rows(t, g, &at, rows);
-        tile_function *multiply = functions[kind];
+        cnn_tile_function *multiply = functions[kind];
 #if defined(__AVX512F__)
         if (kind == 2 && narrow)
             multiply = multiply_narrow;

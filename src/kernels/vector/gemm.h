@@ -42,18 +42,18 @@ static inline size_t cnn_nest_size(const struct cnn_nest *nest)
     return nest->count[0] * nest->count[1] * nest->count[2];
 }
 
-/* What one element of a and of b is: a number, or 32 bits with the numbers of as many steps of k,
- * whose products are added up together. */
-enum cnn_operands {
-    CNN_FLOATS,
-    CNN_BF16_PAIRS, /* two bfloat16 */
-    /* four bytes, of a unsigned, of b signed; c and bias are then 32-bit integers, and relu is not
-       to be set */
-    CNN_INT8_QUADS
-};
+/* How elements of 32 bits are multiplied that hold several numbers, of as many steps of k, whose
+ * products are added up together (gemm_tile.h). */
+struct cnn_products;
+
+/* Two bfloat16. */
+extern const struct cnn_products CNN_BF16_NAME(cnn_products_bf16);
+/* Four bytes, of a unsigned, of b signed; c and bias are then 32-bit integers, and addend and relu
+ * are not to be set. */
+extern const struct cnn_products CNN_INT8_NAME(cnn_products_int8);
 
 struct cnn_gemm {
-    enum cnn_operands operands;
+    const struct cnn_products *products; /* NULL: elements are floats */
     const float *a;
     struct cnn_nest rows, depth; /* steps in a; depth may be empty: c is then the bias */
     /* depthwise, of floats: a[row + k + column] instead of a[row + k]; a is read up to

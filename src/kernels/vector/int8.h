@@ -8,14 +8,15 @@
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
-size_t CNN_ISA_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c);
-size_t CNN_ISA_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
-void CNN_ISA_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c, const struct cnn_integers *integers,
-                                      const signed char *codes, float *packed);
-void CNN_ISA_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
-                                         const struct cnn_conv_int8_forward *pass);
-void CNN_ISA_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
-                                struct cnn_codes codes, unsigned char *y);
+size_t CNN_INT8_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c);
+size_t CNN_INT8_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, size_t n);
+void CNN_INT8_NAME(cnn_conv_int8_pack)(const struct cnn_conv *c,
+                                       const struct cnn_integers *integers,
+                                       const signed char *codes, float *packed);
+void CNN_INT8_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
+                                          const struct cnn_conv_int8_forward *pass);
+void CNN_INT8_NAME(cnn_quantize)(size_t pixels, size_t channels, const float *x,
+                                 struct cnn_codes codes, unsigned char *y);
 
 void CNN_ISA_NAME(cnn_pool_bytes)(const struct cnn_pool *p, size_t n, const unsigned char *x,
                                   const struct cnn_integers *integers, void *y);

@@ -78,7 +78,7 @@ static void pack_pairs(const struct cnn_unpacked *u, size_t k, size_t steps, flo
         cnn_pair_rows(first + i * width, i < both ? second + i * width : NULL, width, to);
 }
 
-void CNN_ISA_NAME(cnn_pack_steps)(const struct cnn_unpacked *u, size_t k, size_t steps, float *to)
+void CNN_BF16_NAME(cnn_pack_steps)(const struct cnn_unpacked *u, size_t k, size_t steps, float *to)
 {
     for (size_t end = k + steps; k < end; k += CNN_PACK_STEPS, to += CNN_PACK_STEPS * u->width)
         (u->pairs ? pack_pairs : pack_floats)(u, k, cnn_size_min(CNN_PACK_STEPS, end - k), to);

@@ -22,6 +22,6 @@ struct cnn_unpacked {
 };
 
 /* Steps k to k + steps of it: to[steps][width]. */
-void CNN_ISA_NAME(cnn_pack_steps)(const struct cnn_unpacked *u, size_t k, size_t steps, float *to);
+void CNN_BF16_NAME(cnn_pack_steps)(const struct cnn_unpacked *u, size_t k, size_t steps, float *to);
 
 #endif

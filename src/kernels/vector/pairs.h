@@ -1,5 +1,5 @@
 /* Numbers rounded to bfloat16, the upper half of a float, and laid side by side in pairs, as
- * CNN_BF16_PAIRS of gemm.h wants them. What is paired may lie anywhere, so long as both operands
+ * cnn_products_bf16 of gemm.h wants them. What is paired may lie anywhere, so long as both operands
  * pair the same: channels are paired with those half of all channels further on, lane by lane, and
  * need no shuffle. */
 #ifndef CNN_KERNELS_VECTOR_PAIRS_H

@@ -8,24 +8,27 @@
 #define STRING2(x) #x
 #define STRING(x)  STRING2(x)
 
-extern const struct cnn_kernels CNN_ISA_NAME(cnn_kernels);
-
-const struct cnn_kernels CNN_ISA_NAME(cnn_kernels) = {
-    .name = STRING(CNN_ISA),
-    .conv_packed_floats = CNN_ISA_NAME(cnn_conv_packed_floats),
-    .conv_scratch_floats = CNN_ISA_NAME(cnn_conv_scratch_floats),
-    .dense_scratch_floats = CNN_ISA_NAME(cnn_dense_scratch_floats),
-    .conv_pack = CNN_ISA_NAME(cnn_conv_pack),
-    .conv_forward = CNN_ISA_NAME(cnn_conv_forward),
-    .conv_backward_data = CNN_ISA_NAME(cnn_conv_backward_data),
-    .conv_backward_weights = CNN_ISA_NAME(cnn_conv_backward_weights),
-    .conv_int8_packed_floats = CNN_ISA_NAME(cnn_conv_int8_packed_floats),
-    .conv_int8_scratch_floats = CNN_ISA_NAME(cnn_conv_int8_scratch_floats),
-    .conv_int8_pack = CNN_ISA_NAME(cnn_conv_int8_pack),
-    .conv_int8_forward = CNN_ISA_NAME(cnn_conv_int8_forward),
-#if defined(__AVX512VNNI__)
+#ifndef CNN_TABLE
+#define CNN_TABLE CNN_ISA
 #endif
-    .quantize = CNN_ISA_NAME(cnn_quantize),
+#define TABLE CNN_ISA_PASTE(cnn_kernels, CNN_TABLE)
+
+extern const struct cnn_kernels TABLE;
+
+const struct cnn_kernels TABLE = {
+    .name = STRING(CNN_TABLE),
+    .conv_packed_floats = CNN_BF16_NAME(cnn_conv_packed_floats),
+    .conv_scratch_floats = CNN_BF16_NAME(cnn_conv_scratch_floats),
+    .dense_scratch_floats = CNN_BF16_NAME(cnn_dense_scratch_floats),
+    .conv_pack = CNN_BF16_NAME(cnn_conv_pack),
+    .conv_forward = CNN_BF16_NAME(cnn_conv_forward),
+    .conv_backward_data = CNN_BF16_NAME(cnn_conv_backward_data),
+    .conv_backward_weights = CNN_BF16_NAME(cnn_conv_backward_weights),
+    .conv_int8_packed_floats = CNN_INT8_NAME(cnn_conv_int8_packed_floats),
+    .conv_int8_scratch_floats = CNN_INT8_NAME(cnn_conv_int8_scratch_floats),
+    .conv_int8_pack = CNN_INT8_NAME(cnn_conv_int8_pack),
+    .conv_int8_forward = CNN_INT8_NAME(cnn_conv_int8_forward),
+    .quantize = CNN_INT8_NAME(cnn_quantize),
     .pool_bytes = CNN_ISA_NAME(cnn_pool_bytes),
     .add_bytes = CNN_ISA_NAME(cnn_add_bytes),
     .multiply_bytes = CNN_ISA_NAME(cnn_multiply_bytes),

@@ -7,15 +7,28 @@
 #include <stddef.h>
 #include <string.h>
 
-#if defined(__SSE2__)
+/* The whole takes GCC half a second to read. */
+#if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
-/* CNN_ISA_NAME(cnn_conv_forward) is cnn_conv_forward_avx2: the external name of this instruction
- * set's copy. */
+/* CNN_ISA_NAME(cnn_sum) is cnn_sum_avx2: the external name of this instruction set's copy. What
+ * multiplies bfloat16 or bytes, and what calls that, is named by CNN_BF16_NAME or CNN_INT8_NAME:
+ * instruction sets that add instructions for these to another one (CNN_ISA) have copies of their
+ * own, and all other functions are that one's. */
+#ifndef CNN_ISA_BF16
+#define CNN_ISA_BF16 CNN_ISA
+#endif
+#ifndef CNN_ISA_INT8
+#define CNN_ISA_INT8 CNN_ISA
+#endif
 #define CNN_ISA_PASTE2(name, isa) name##_##isa
 #define CNN_ISA_PASTE(name, isa)  CNN_ISA_PASTE2(name, isa)
 #define CNN_ISA_NAME(name)        CNN_ISA_PASTE(name, CNN_ISA)
+#define CNN_BF16_NAME(name)       CNN_ISA_PASTE(name, CNN_ISA_BF16)
+#define CNN_INT8_NAME(name)       CNN_ISA_PASTE(name, CNN_ISA_INT8)
 
 #if defined(__AVX512F__)
 #define VLEN 16 /* floats in a vector */
@@ -197,6 +210,8 @@ static inline vint vdot_int8(vint acc, vint a, vint b)
 {
 #if defined(__AVX512VNNI__)
     return (vint)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
+#elif defined(__AVXVNNI__)
+    return (vint)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)b);
 #elif defined(__SSE2__)
     typedef short vshort __attribute__((vector_size(VLEN * sizeof(float))));
     const vshort low = (vshort)((vint){0} + 0x00ff00ff), a_even = (vshort)a & low,

@@ -13,7 +13,7 @@
  * fewer, weights would be read too often. */
 #define POSITIONS_MIN ((size_t)64)
 
-struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n)
+struct cnn_windows CNN_BF16_NAME(cnn_windows)(const struct cnn_conv *c, size_t n)
 {
     return (struct cnn_windows){.images = n,
                                 .height = c->in_h,
@@ -41,21 +41,21 @@ static size_t extent(size_t positions, size_t stride, size_t taps, size_t dilati
                              : 0;
 }
 
-size_t CNN_ISA_NAME(cnn_windows_rows)(const struct cnn_windows *w, size_t lines)
+size_t CNN_BF16_NAME(cnn_windows_rows)(const struct cnn_windows *w, size_t lines)
 {
     return extent(lines, w->stride_h, w->taps_h, w->dilation_h);
 }
 
-size_t CNN_ISA_NAME(cnn_windows_columns)(const struct cnn_windows *w)
+size_t CNN_BF16_NAME(cnn_windows_columns)(const struct cnn_windows *w)
 {
     return extent(w->pixels, w->stride_w, w->taps_w, w->dilation_w);
 }
 
-bool CNN_ISA_NAME(cnn_windows_padded)(const struct cnn_windows *w)
+bool CNN_BF16_NAME(cnn_windows_padded)(const struct cnn_windows *w)
 {
     return w->top != 0 || w->left != 0 ||
-           extent(CNN_ISA_NAME(cnn_windows_rows)(w, w->lines), w->step_h, 1, 1) > w->height ||
-           extent(CNN_ISA_NAME(cnn_windows_columns)(w), w->step_w, 1, 1) > w->width;
+           extent(CNN_BF16_NAME(cnn_windows_rows)(w, w->lines), w->step_h, 1, 1) > w->height ||
+           extent(CNN_BF16_NAME(cnn_windows_columns)(w), w->step_w, 1, 1) > w->width;
 }
 
 /* Positions of a line, or pairs of them. */
@@ -68,7 +68,7 @@ static size_t line_steps(const struct cnn_windows *w)
  * for each of the rows between two lines. */
 static size_t copy_rows(const struct cnn_windows *w, size_t lines)
 {
-    size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, lines);
+    size_t rows = CNN_BF16_NAME(cnn_windows_rows)(w, lines);
     return cnn_windows_by_taps(w)
                ? cnn_size_times(cnn_size_divide_up(rows, w->stride_h), w->stride_h)
                : rows;
@@ -77,12 +77,12 @@ static size_t copy_rows(const struct cnn_windows *w, size_t lines)
 static size_t copy_floats(const struct cnn_windows *w, size_t lines, size_t floats)
 {
     size_t columns = cnn_windows_by_taps(w) ? cnn_size_times(w->taps_w, line_steps(w))
-                                            : CNN_ISA_NAME(cnn_windows_columns)(w);
+                                            : CNN_BF16_NAME(cnn_windows_columns)(w);
     return cnn_size_times(cnn_size_times(copy_rows(w, lines), columns), floats);
 }
 
-struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target,
-                                                size_t floats)
+struct cnn_blocks CNN_BF16_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target,
+                                                 size_t floats)
 {
     size_t lines = cnn_size_min(w->lines, target / w->pixels + (target < w->pixels));
     while (lines > 1 && copy_floats(w, lines, floats) > COPY_FLOATS)
@@ -107,8 +107,8 @@ struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, siz
     return b;
 }
 
-size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b,
-                                            size_t floats)
+size_t CNN_BF16_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w,
+                                             const struct cnn_blocks *b, size_t floats)
 {
     /* Loads of whole vectors may reach beyond the last pixel's channels. */
     return cnn_size_plus(cnn_size_times(b->images, copy_floats(w, b->lines, floats)),
@@ -129,7 +129,7 @@ static const float *pixel_at(const struct cnn_windows *w, const float *row, size
 static void copy_row(const struct cnn_windows *w, const float *row, size_t channels, size_t floats,
                      float *to)
 {
-    size_t columns = CNN_ISA_NAME(cnn_windows_columns)(w), run = 1;
+    size_t columns = CNN_BF16_NAME(cnn_windows_columns)(w), run = 1;
     bool pairs = w->copying == CNN_COPY_CHANNEL_PAIRS,
          whole = !pairs && channels == w->channels && channels == floats && w->step_w == 1;
     for (size_t i = 0; i < columns; i += run, to += run * floats) {
@@ -173,7 +173,7 @@ static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size
 static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, size_t line,
                        const struct cnn_channels *channels, const float *image, float *to)
 {
-    size_t rows = CNN_ISA_NAME(cnn_windows_rows)(w, v->lines);
+    size_t rows = CNN_BF16_NAME(cnn_windows_rows)(w, v->lines);
     for (size_t i = 0; i < rows; i++) {
         size_t at;
         bool inside = cnn_padded_source((ptrdiff_t)((line * w->stride_h + i) * w->step_h) - w->top,
@@ -211,9 +211,9 @@ static void view_steps_by_taps(const struct cnn_windows *w, struct cnn_view *v, 
     v->phase = (ptrdiff_t)(rows / w->stride_h * line);
 }
 
-struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
-                                               const struct cnn_blocks *b, size_t block,
-                                               const struct cnn_channels *channels)
+struct cnn_view CNN_BF16_NAME(cnn_windows_view)(const struct cnn_windows *w,
+                                                const struct cnn_blocks *b, size_t block,
+                                                const struct cnn_channels *channels)
 {
     size_t image = block / b->bands * b->images, line = block % b->bands * b->lines;
     size_t row_floats = w->width * w->channels, image_floats = w->height * row_floats;
@@ -222,7 +222,7 @@ struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
                          .first = (image * w->lines + line) * w->pixels};
     const float *x = channels->x + image * image_floats + channels->first;
     size_t floats = channels->floats;
-    if (w->copying == CNN_COPY_IF_PADDED && !CNN_ISA_NAME(cnn_windows_padded)(w)) {
+    if (w->copying == CNN_COPY_IF_PADDED && !CNN_BF16_NAME(cnn_windows_padded)(w)) {
         v.data = x + line * w->stride_h * w->step_h * row_floats;
         view_steps(w, &v, w->step_w * w->channels, w->step_h * row_floats, image_floats);
         return v;
@@ -231,7 +231,7 @@ struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
     if (cnn_windows_by_taps(w))
         view_steps_by_taps(w, &v, floats);
     else
-        view_steps(w, &v, floats, CNN_ISA_NAME(cnn_windows_columns)(w) * floats,
+        view_steps(w, &v, floats, CNN_BF16_NAME(cnn_windows_columns)(w) * floats,
                    copy_floats(w, v.lines, floats));
     for (size_t i = 0; i < v.images; i++)
         copy_image(w, &v, line, channels, x + i * image_floats,

@@ -39,14 +39,14 @@ struct cnn_windows {
     float fill; /* the bits of what padding of zeros holds; copies by taps: 0 */
 };
 
-struct cnn_windows CNN_ISA_NAME(cnn_windows)(const struct cnn_conv *c, size_t n);
+struct cnn_windows CNN_BF16_NAME(cnn_windows)(const struct cnn_conv *c, size_t n);
 
 /* Rows and columns of the padded image, step by step, that the windows of some lines cover. */
-size_t CNN_ISA_NAME(cnn_windows_rows)(const struct cnn_windows *w, size_t lines);
-size_t CNN_ISA_NAME(cnn_windows_columns)(const struct cnn_windows *w);
+size_t CNN_BF16_NAME(cnn_windows_rows)(const struct cnn_windows *w, size_t lines);
+size_t CNN_BF16_NAME(cnn_windows_columns)(const struct cnn_windows *w);
 
 /* Whether some window reaches beyond its image. */
-bool CNN_ISA_NAME(cnn_windows_padded)(const struct cnn_windows *w);
+bool CNN_BF16_NAME(cnn_windows_padded)(const struct cnn_windows *w);
 
 /* How images x lines are cut: a block is `lines` lines of one image (`bands` blocks make an image),
  * or all lines of `images` images. */
@@ -56,12 +56,12 @@ struct cnn_blocks {
 
 /* Blocks of about target window positions, or fewer where the padded copy (floats per pixel) would
  * leave the cache. */
-struct cnn_blocks CNN_ISA_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target,
-                                                size_t floats);
+struct cnn_blocks CNN_BF16_NAME(cnn_windows_cut)(const struct cnn_windows *w, size_t target,
+                                                 size_t floats);
 
 /* Floats of memory that a block's copy takes. */
-size_t CNN_ISA_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w, const struct cnn_blocks *b,
-                                            size_t floats);
+size_t CNN_BF16_NAME(cnn_blocks_copy_floats)(const struct cnn_windows *w,
+                                             const struct cnn_blocks *b, size_t floats);
 
 /* One block, ready to read: windows are at image * stride[2] + line * stride[1] + pixel (or pair) *
  * stride[0], taps as given. In copies by taps there is no tap_h where the lines are not 1 apart:
@@ -97,9 +97,9 @@ struct cnn_channels {
 
 /* Block number `block` of these channels, where it lies, or copied. The copy's floats beyond the
  * channels are not set. */
-struct cnn_view CNN_ISA_NAME(cnn_windows_view)(const struct cnn_windows *w,
-                                               const struct cnn_blocks *b, size_t block,
-                                               const struct cnn_channels *channels);
+struct cnn_view CNN_BF16_NAME(cnn_windows_view)(const struct cnn_windows *w,
+                                                const struct cnn_blocks *b, size_t block,
+                                                const struct cnn_channels *channels);
 
 /* Products of sizes that stick at the largest one: what then asks for memory is refused it. */
 static inline size_t cnn_size_times(size_t a, size_t b)
