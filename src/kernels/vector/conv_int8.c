@@ -19,10 +19,10 @@
 
 /* How a pass is cut, and all it needs. */
 struct pass {
-    struct cnn_windows windows; /* channels: elements */
+    struct cnn_windows windows; /* channels: fours of bytes */
     struct cnn_blocks blocks;
-    size_t groups, quads, columns; /* quads, columns (as packed) of one group */
-    size_t filters;                /* of one group */
+    size_t groups, elements, columns; /* elements that the GEMM sees, columns (as packed) of one */
+    size_t filters;                   /* of one group */
     size_t part_columns, parts;
     size_t sums_floats, thread_floats;
     const struct cnn_integers *integers;
@@ -37,6 +37,12 @@ struct pass {
     bool activates;  /* floats, by a pass of its own */
 };
 
+/* Elements of 32 bits that the GEMM sees of a pixel's channels of one group. */
+static size_t group_elements(const struct cnn_conv *c)
+{
+    return cnn_code_channels(c->in_c) / CNN_BYTES / c->groups;
+}
+
 static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct cnn_pool *pool)
 {
     struct cnn_conv c = *conv;
@@ -45,16 +51,17 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
         cnn_conv_flatten(&c, &n);
     p.windows = CNN_BF16_NAME(cnn_windows)(&c, n);
     p.windows.channels = cnn_code_channels(c.in_c) / 4;
-    p.quads = p.windows.channels / c.groups;
+    p.windows.copying = CNN_BYTES == 4 ? CNN_COPY_IF_PADDED : CNN_COPY_WIDENED;
+    p.elements = group_elements(&c);
     p.filters = c.out_c / c.groups;
     p.columns = cnn_packed_columns(p.filters);
-    size_t positions = n * c.out_h * c.out_w,
-           work = cnn_size_times(positions * c.kernel_h * c.kernel_w * p.quads, c.out_c);
+    size_t positions = n * c.out_h * c.out_w, fours = p.windows.channels / c.groups,
+           work = cnn_size_times(positions * c.kernel_h * c.kernel_w * fours, c.out_c);
     size_t wanted = cnn_tasks_wanted(work),
            target = cnn_size_min(cnn_size_divide_up(positions, wanted),
                                  BLOCK_SUMS / cnn_size_min(p.columns, BLOCK_SUMS));
     p.blocks = CNN_BF16_NAME(cnn_windows_cut)(&p.windows, target > BLOCK_MIN ? target : BLOCK_MIN,
-                                              p.quads);
+                                              p.elements);
     if (pool && p.blocks.bands > 1) { /* no window of the pooling lies in two blocks */
         p.blocks.lines += p.blocks.lines % 2;
         p.blocks.bands = cnn_size_divide_up(c.out_h, p.blocks.lines);
@@ -65,9 +72,10 @@ static struct pass pass_plan(const struct cnn_conv *conv, size_t n, const struct
     p.sums_floats = cnn_size_times(p.blocks.images * p.blocks.lines * c.out_w,
                                    cnn_size_min(p.part_columns, p.columns));
     p.thread_floats = p.sums_floats;
-    if (CNN_BF16_NAME(cnn_windows_padded)(&p.windows))
-        p.thread_floats = cnn_size_plus(
-            p.thread_floats, CNN_BF16_NAME(cnn_blocks_copy_floats)(&p.windows, &p.blocks, p.quads));
+    if (p.windows.copying == CNN_COPY_WIDENED || CNN_BF16_NAME(cnn_windows_padded)(&p.windows))
+        p.thread_floats =
+            cnn_size_plus(p.thread_floats,
+                          CNN_BF16_NAME(cnn_blocks_copy_floats)(&p.windows, &p.blocks, p.elements));
     p.thread_floats = cnn_size_plus(p.thread_floats, 15) / 16 * 16;
     return p;
 }
@@ -91,7 +99,7 @@ size_t CNN_INT8_NAME(cnn_conv_int8_scratch_floats)(const struct cnn_conv *c, siz
 }
 
 /* Packed: what the sums of each column begin with; then the panels [group][panel][kernel row,
- * kernel column, quad][column]. */
+ * kernel column, element][column]. */
 static size_t first_floats(const struct cnn_conv *c)
 {
     return cnn_size_times(c->groups, cnn_packed_columns(c->out_c / c->groups));
@@ -103,19 +111,18 @@ size_t CNN_INT8_NAME(cnn_conv_int8_packed_floats)(const struct cnn_conv *c)
         return CNN_INT8_NAME(cnn_depthwise_int8_fits)(c)
                    ? CNN_INT8_NAME(cnn_depthwise_int8_packed_floats)(c)
                    : cnn_conv_int8_packed_floats_ref(c);
-    size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w),
-                                  cnn_code_channels(c->in_c) / 4 / c->groups);
+    size_t depth = cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w), group_elements(c));
     return cnn_size_times(first_floats(c), cnn_size_plus(depth, 1));
 }
 
-/* Four channels of one tap as an element, and their sum. */
-static int pack_quad(const signed char *codes, size_t taps, size_t channels, int *sum)
+/* CNN_BYTES channels of one tap as an element, and their sum. */
+static int pack_element(const signed char *codes, size_t taps, size_t channels, int *sum)
 {
     unsigned bits = 0;
     for (size_t i = 0; i < channels; i++) {
         const int code = codes[i * taps];
         *sum += code;
-        bits |= ((unsigned)code & 255) << (8 * i);
+        bits |= cnn_byte_at(code, i);
     }
     return (int)bits;
 }
@@ -137,21 +144,24 @@ static void pack_panel(void *context, size_t task, size_t thread)
            columns = cnn_packed_columns(filters);
     size_t panels = cnn_size_divide_up(columns, CNN_PANEL), group = task / panels,
            column = task % panels * CNN_PANEL;
-    size_t taps = c->kernel_h * c->kernel_w, quads = cnn_code_channels(group_in) / 4,
+    size_t taps = c->kernel_h * c->kernel_w, elements = group_elements(c),
            width = cnn_panel_width(columns, column);
     int *first = (int *)(void *)p->packed + group * columns + column;
     int *to =
-        (int *)(void *)p->packed + first_floats(c) + (group * columns + column) * taps * quads;
+        (int *)(void *)p->packed + first_floats(c) + (group * columns + column) * taps * elements;
     for (size_t j = 0; j < width; j++) {
         const bool used = column + j < filters;
         size_t filter = group * filters + column + j;
         int sum = 0;
         for (size_t t = 0; t < taps; t++)
-            for (size_t q = 0; q < quads; q++)
-                to[(t * quads + q) * width + j] =
-                    used ? pack_quad(p->codes + (filter * group_in + 4 * q) * taps + t, taps,
-                                     cnn_size_min(4, group_in - 4 * q), &sum)
-                         : 0;
+            for (size_t e = 0; e < elements; e++) {
+                const size_t channel = CNN_BYTES * e;
+                to[(t * elements + e) * width + j] =
+                    used && channel < group_in
+                        ? pack_element(p->codes + (filter * group_in + channel) * taps + t, taps,
+                                       cnn_size_min(CNN_BYTES, group_in - channel), &sum)
+                        : 0;
+            }
         /* may leave 32 bits, as what is added to it does; their sum does not */
         first[j] = used ? (int)((unsigned)p->integers->bias[filter] -
                                 (unsigned)p->integers->x->zero * (unsigned)sum)
@@ -212,24 +222,41 @@ static void look_up(const struct pass *p, const struct block *block, const struc
     }
 }
 
+/* Of `vectors` vectors of columns, one or four, from column j on. */
+INLINE void store_columns(const struct pass *p, const struct block *block, const struct line *line,
+                          size_t j, size_t vectors)
+{
+    const struct vfinish finish = vfinish(p->integers);
+    const size_t columns = block->columns, step = line->lower ? 2 * columns : columns,
+                 lanes = vectors == 1 ? cnn_size_min(block->used - j, VLEN) : VLEN;
+    const float *a = line->upper + j, *b = line->lower ? line->lower + j : NULL;
+    unsigned char *y = (unsigned char *)p->y + line->at + j;
+    vint multiplier[4], number[4];
+    for (size_t k = 0; k < vectors; k++)
+        multiplier[k] = (vint)vload_lanes(
+            (const float *)(const void *)(p->integers->multiplier + block->filter + j + k * VLEN),
+            lanes);
+    for (size_t i = 0; i < line->pixels; i++, a += step, y += p->y_pixel) {
+        for (size_t k = 0; k < vectors; k++)
+            number[k] = vmultiply(&finish, sums_at(a + k * VLEN, b ? b + k * VLEN : NULL, columns),
+                                  multiplier[k]);
+        if (vectors == 4)
+            vround_shift_four(&finish, number, y);
+        else
+            vround_shift(&finish, number[0], lanes, y);
+        if (b)
+            b += step;
+    }
+}
+
 /* Multipliers are not below 0: the largest sum makes the largest code. */
 INLINE void store_codes(const struct pass *p, const struct block *block, struct line line)
 {
-    const size_t columns = block->columns, used = block->used,
-                 step = line.lower ? 2 * columns : columns;
-    const struct vfinish finish = vfinish(p->integers);
-    for (size_t j = 0; j < used; j += VLEN) {
-        const size_t lanes = cnn_size_min(used - j, VLEN);
-        const vint multiplier = (vint)vload_lanes(
-            (const float *)(const void *)(p->integers->multiplier + block->filter + j), lanes);
-        const float *a = line.upper + j, *b = line.lower ? line.lower + j : NULL;
-        unsigned char *y = (unsigned char *)p->y + line.at + j;
-        for (size_t i = 0; i < line.pixels; i++, a += step, y += p->y_pixel) {
-            vrequantize(&finish, sums_at(a, b, columns), multiplier, lanes, y);
-            if (b)
-                b += step;
-        }
-    }
+    size_t j = 0;
+    for (; j + 4 * VLEN <= block->used; j += 4 * VLEN)
+        store_columns(p, block, &line, j, 4);
+    for (; j < block->used; j += VLEN)
+        store_columns(p, block, &line, j, 1);
     if (p->integers->table)
         look_up(p, block, &line);
 }
@@ -305,19 +332,20 @@ static void run_block(void *context, size_t task, size_t thread)
     size_t column = task % p->parts * p->part_columns, group = task / p->parts % p->groups,
            block = task / p->parts / p->groups;
     size_t columns = cnn_size_min(p->part_columns, p->columns - column);
+    size_t fours = w->channels / p->groups;
     float *sums = p->scratch + thread * p->thread_floats, *copy = sums + p->sums_floats;
     struct cnn_view v =
         CNN_BF16_NAME(cnn_windows_view)(w, &p->blocks, block,
                                         &(struct cnn_channels){.x = p->x,
-                                                               .first = group * p->quads,
-                                                               .count = p->quads,
-                                                               .floats = p->quads,
+                                                               .first = group * fours,
+                                                               .count = fours,
+                                                               .floats = p->elements,
                                                                .copy = copy});
     struct cnn_gemm g = {
         .products = &CNN_INT8_NAME(cnn_products_int8),
         .a = v.data,
         .rows = {{w->pixels, v.lines, v.images}, {v.stride[0], v.stride[1], v.stride[2]}},
-        .depth = {{p->quads, w->taps_w, w->taps_h}, {1, v.tap_w, v.tap_h}},
+        .depth = {{p->elements, w->taps_w, w->taps_h}, {1, v.tap_w, v.tap_h}},
         .columns = columns,
         .c = sums,
         .bias = (const float *)(const void *)(p->first + group * p->columns + column)};
@@ -360,7 +388,8 @@ void CNN_INT8_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
     p.y = pass->y;
     p.scratch = pass->scratch;
     p.y_pixel = bytes ? cnn_code_channels(c->out_c) : c->out_c;
-    memset(&p.windows.fill, p.integers->x->zero, sizeof p.windows.fill);
+    const unsigned fill = cnn_byte_everywhere(p.integers->x->zero);
+    memcpy(&p.windows.fill, &fill, sizeof fill);
     p.activates = !bytes && kind != CNN_ACT_NONE && !cnn_activation_rectifies(pass->activation);
     p.low = cnn_activation_rectifies(pass->activation) ? 0 : -INFINITY;
     p.high = kind == CNN_ACT_RELU6 ? 6 : INFINITY;

@@ -48,8 +48,8 @@ struct cnn_products;
 
 /* Two bfloat16. */
 extern const struct cnn_products CNN_BF16_NAME(cnn_products_bf16);
-/* Four bytes, of a unsigned, of b signed; c and bias are then 32-bit integers, and addend and relu
- * are not to be set. */
+/* CNN_BYTES bytes, of a unsigned, of b signed; two are numbers of 16 bits. c and bias are then
+ * 32-bit integers, and addend and relu are not to be set. */
 extern const struct cnn_products CNN_INT8_NAME(cnn_products_int8);
 
 struct cnn_gemm {

@@ -147,7 +147,7 @@ INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vflo
     case BF16_PAIRS:
         return vdot_bf16(sum, vset_bits(a), (vint)b);
     case INT8:
-        return (vfloat)vdot_int8((vint)sum, vset_bits(a), (vint)b);
+        return (vfloat)vdot_bytes((vint)sum, vset_bits(a), (vint)b);
     case BY_CHANNEL:
         return sum + vload(a) * b;
     default:

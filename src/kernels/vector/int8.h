@@ -91,7 +91,10 @@ static inline void vstore_bytes(unsigned char *p, size_t lanes, vint v, vint low
     const __m128i pairs = _mm_packs_epi32((__m128i)v, (__m128i)v);
 #endif
     const __m128i bytes = _mm_packus_epi16(pairs, pairs);
-    memcpy(p, &bytes, lanes == VLEN ? VLEN : lanes);
+    if (lanes == VLEN)
+        memcpy(p, &bytes, VLEN);
+    else
+        memcpy(p, &bytes, lanes);
 #else
     for (size_t i = 0; i < lanes; i++)
         p[i] = (unsigned char)v[i];
@@ -220,10 +223,16 @@ static inline void vround_shift_four(const struct vfinish *f, const vint numbers
 #endif
 }
 
+/* What is to be rounded, of sums. */
+static inline vint vmultiply(const struct vfinish *f, vint sum, vint multiplier)
+{
+    return vmultiply_high(vshift_left(sum, f->left), multiplier);
+}
+
 static inline void vrequantize(const struct vfinish *f, vint sum, vint multiplier, size_t lanes,
                                unsigned char *to)
 {
-    vround_shift(f, vmultiply_high(vshift_left(sum, f->left), multiplier), lanes, to);
+    vround_shift(f, vmultiply(f, sum, multiplier), lanes, to);
 }
 
 #endif

@@ -125,13 +125,23 @@ static const float *pixel_at(const struct cnn_windows *w, const float *row, size
     return inside ? row + at * w->channels : NULL;
 }
 
-/* A row of an image as floats, or as pairs of channels. row: NULL for a row of zeros. */
+/* n bytes as numbers of 16 bits. */
+static void widen(const unsigned char *from, size_t n, unsigned char *to)
+{
+    for (size_t i = 0; i < n; i++) {
+        const unsigned short number = from[i];
+        memcpy(to + i * sizeof number, &number, sizeof number);
+    }
+}
+
+/* A row of an image as floats, as pairs of channels, or widened. row: NULL for a row of zeros. */
 static void copy_row(const struct cnn_windows *w, const float *row, size_t channels, size_t floats,
                      float *to)
 {
     size_t columns = CNN_BF16_NAME(cnn_windows_columns)(w), run = 1;
-    bool pairs = w->copying == CNN_COPY_CHANNEL_PAIRS,
-         whole = !pairs && channels == w->channels && channels == floats && w->step_w == 1;
+    bool pairs = w->copying == CNN_COPY_CHANNEL_PAIRS, wide = w->copying == CNN_COPY_WIDENED,
+         whole = !pairs && channels == w->channels && floats == channels * (wide ? 2 : 1) &&
+                 w->step_w == 1;
     for (size_t i = 0; i < columns; i += run, to += run * floats) {
         const float *pixel = pixel_at(w, row, i);
         ptrdiff_t column = (ptrdiff_t)i - w->left;
@@ -139,10 +149,12 @@ static void copy_row(const struct cnn_windows *w, const float *row, size_t chann
                   ? cnn_size_min(columns - i, w->width - (size_t)column)
                   : 1;
         if (!pixel)
-            for (size_t k = 0; k < (pairs ? floats : channels); k++)
+            for (size_t k = 0; k < (pairs || wide ? floats : channels); k++)
                 to[k] = w->fill;
         else if (pairs)
             cnn_pair_halves(pixel, channels, to);
+        else if (wide)
+            widen((const unsigned char *)pixel, run * channels * 4, (unsigned char *)to);
         else
             memcpy(to, pixel, run * channels * sizeof *to);
     }
