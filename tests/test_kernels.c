@@ -13,6 +13,7 @@
 #include "compare.h"
 #include "geometry.h"
 #include "kernels/kernels.h"
+#include "tables.h"
 #include "util/parallel.h"
 
 static const struct cnn_activation no_activation = {.kind = CNN_ACT_NONE};
@@ -125,7 +126,7 @@ static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation
     const struct cnn_kernels *ref = cnn_kernels_at(0), *k;
     struct conv_sizes size = conv_sizes(ref, c, n);
     struct conv_result want = conv_run(ref, c, n, activation, with_bias);
-    for (size_t i = 1; (k = cnn_kernels_at(i)); i++) {
+    for (size_t i = 1; (k = TABLE_WITH_OWN(conv_forward, i)); i++) {
         char label[256];
         snprintf(label, sizeof label,
                  "%s conv n=%zu in=%zux%zux%zu out=%zux%zux%zu kernel=%zux%zu stride=%zux%zu "
@@ -336,7 +337,7 @@ static void test_conv_when_filters_are_scaled(void **state)
                                conv_square((struct square){6, 33, 33, 3, 1, 1, 1, 33}),
                                conv_square((struct square){3, 150, 37, 1, 1, 0, 1, 1}),
                                conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
-    for (size_t i = 0; (k = cnn_kernels_at(i)); i++)
+    for (size_t i = 0; (k = TABLE_WITH_OWN(conv_forward, i)); i++)
         for (size_t j = 0; j < 3 * sizeof cases / sizeof *cases; j++) {
             struct cnn_conv c = cases[j / 3];
             c.direct = j % 3 != 0;
@@ -388,7 +389,7 @@ static void test_conv_with_a_residual(void **state)
                                /* sums in two pieces */
                                conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}),
                                conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
-    for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
+    for (size_t i = 1; (k = TABLE_WITH_OWN(conv_forward, i)); i++)
         for (size_t j = 0; j < 3 * sizeof cases / sizeof *cases; j++) {
             struct cnn_conv c = cases[j / 3];
             c.direct = j % 3 != 0;
@@ -451,7 +452,7 @@ static void test_dense_when_not_packed(void **state)
                                 {84, 129}, {513, 31}, {1030, 65}, {40, 515}, {1200, 300}};
     const size_t images[] = {1, 5, 16, 131};
     const struct cnn_kernels *k;
-    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 0; (k = TABLE_WITH_OWN(conv_forward, t)); t++)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
             for (size_t j = 0; j < sizeof images / sizeof *images; j++)
                 for (int bf16 = 0; bf16 < 2; bf16++) {
@@ -468,7 +469,7 @@ static void test_conv_when_pooled(void **state)
                                conv_square((struct square){66, 16, 33, 3, 1, 1, 1, 1}),
                                conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
                                conv_square((struct square){6, 34, 19, 1, 1, 0, 1, 1})};
-    for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
+    for (size_t i = 1; (k = TABLE_WITH_OWN(conv_forward, i)); i++)
         for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {
             struct cnn_conv c = cases[j / 2];
             c.bf16 = j % 2;

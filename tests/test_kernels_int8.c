@@ -13,6 +13,7 @@
 #include "compare.h"
 #include "graph/integers.h"
 #include "kernels/kernels.h"
+#include "tables.h"
 #include "util/parallel.h"
 
 static const int thread_counts[] = {1, 2, 5};
@@ -190,7 +191,7 @@ static void check(struct problem *p, unsigned *state)
     problem_make(p, state);
     float *want = run(cnn_kernels_at(0), p);
     check_by_hand(p, want);
-    for (size_t i = 1; (k = cnn_kernels_at(i)); i++)
+    for (size_t i = 1; (k = TABLE_WITH_OWN(conv_int8_forward, i)); i++)
         check_table(k, p, want);
     tensor_free(want, y_floats(p));
     problem_free(p);
@@ -338,7 +339,7 @@ static void test_conv_int8_is_exact_when_sums_are_as_large_as_can_be(void **stat
     p.room.scale[0] = p.room.scale[1] = 1;
     p.room.bias[0] = -8388607;
     p.room.bias[1] = 8388607;
-    for (size_t i = 0; (k = cnn_kernels_at(i)); i++) {
+    for (size_t i = 0; (k = TABLE_WITH_OWN(conv_int8_forward, i)); i++) {
         float *y = run(k, &p);
         assert_true(y[0] == (float)(-255 * 128 * 65536 - 8388607) &&
                     y[1] == (float)(255 * 127 * 65536 + 8388607));
@@ -353,7 +354,7 @@ static void test_quantize_finds_the_nearest_code(void **state)
     const struct cnn_kernels *k;
     const struct cnn_codes codes = {0.3f, 3};
     for (size_t channels = 1; channels < 40; channels++)
-        for (size_t i = 0; (k = cnn_kernels_at(i)); i++) {
+        for (size_t i = 0; (k = TABLE_WITH_OWN(conv_int8_forward, i)); i++) {
             size_t pixels = channels < 4 ? 2000 : 5,
                    floats = pixels * cnn_code_channels(channels) / 4;
             float *x = tensor_random(pixels * channels, 4), *y = tensor_new(floats);

@@ -12,6 +12,7 @@
 
 #include "compare.h"
 #include "kernels/kernels.h"
+#include "tables.h"
 #include "util/parallel.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -132,7 +133,7 @@ static void norm_check(const struct cnn_batch_norm *b, const float *x)
 {
     const struct cnn_kernels *k;
     struct norm_result want = norm_run(cnn_kernels_at(0), b, x);
-    for (size_t i = 1; (k = cnn_kernels_at(i)); i++) {
+    for (size_t i = 1; (k = TABLE_WITH_OWN(batch_norm_forward, i)); i++) {
         cnn_parallel_set_threads(1);
         struct norm_result one = norm_run(k, b, x);
         norm_compare(label(k, "batch_norm", b->rows, b->channels), one, want, b, 1e-5);
@@ -272,7 +273,7 @@ static void test_batch_norm_with_pool_when_input_is_nan(void **state)
     struct cnn_pool pool = pool_of(2, 8, 1, false);
     struct cnn_batch_norm b = {
         .rows = 16, .channels = 1, .activation = {.kind = CNN_ACT_RELU}, .pool = &pool};
-    for (size_t i = 0; (k = cnn_kernels_at(i)); i++) {
+    for (size_t i = 0; (k = TABLE_WITH_OWN(batch_norm_forward, i)); i++) {
         float x[16] = {0}, y[4], mean = 0, var = 1, gamma = 1, beta = 0.5f;
         x[0] = x[3] = x[8 + 4] = NAN; /* corners 0, 1 and 2 of the first three windows */
         k->batch_norm_forward(
@@ -306,7 +307,7 @@ static void test_batch_norm_variance_when_mean_is_large(void **state)
     cnn_kernels_at(0)->batch_norm_statistics(&b, x, want_mean, want_var, (float *)room);
     assert_true(want_var[0] > 0.3f && want_var[0] < 0.36f);
     const struct cnn_kernels *k;
-    for (size_t i = 1; (k = cnn_kernels_at(i)); i++) {
+    for (size_t i = 1; (k = TABLE_WITH_OWN(batch_norm_forward, i)); i++) {
         size_t scratch_size = k->batch_norm_scratch_floats(&b);
         float *scratch = tensor_new(scratch_size);
         k->batch_norm_statistics(&b, x, mean, var, scratch);

@@ -13,6 +13,7 @@
 
 #include "compare.h"
 #include "kernels/kernels.h"
+#include "tables.h"
 #include "util/parallel.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -84,7 +85,7 @@ static void test_activation_values_when_small_and_large(void **state)
     for (size_t i = 0; i < SIZE; i++)
         x[i] = (i % 2 ? 1.0f : -1.0f) * powf(10, (float)i / SIZE * 6 - 4.2f);
     const struct cnn_kernels *k;
-    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 0; (k = TABLE_WITH_OWN(activation_forward, t)); t++)
         for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
             if (kind == CNN_ACT_SOFTMAX)
                 continue;
@@ -112,7 +113,7 @@ static void test_activation_gradients_when_differenced(void **state)
     for (size_t i = 0; i < SIZE; i++)
         x[i] = ((float)i + 0.3f) * 0.0161f - 8.0f;
     const struct cnn_kernels *k;
-    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 0; (k = TABLE_WITH_OWN(activation_forward, t)); t++)
         for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
             if (kind == CNN_ACT_SOFTMAX)
                 continue;
@@ -174,7 +175,7 @@ static void test_activation_when_sizes_are_odd(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    for (size_t t = 1; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 1; (k = TABLE_WITH_OWN(activation_forward, t)); t++)
         for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
             struct cnn_activation a = activation_at(kind);
             for (size_t i = 0; i < COUNT(channel_counts); i++)
@@ -186,7 +187,7 @@ static void test_activation_when_nan(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 0; (k = TABLE_WITH_OWN(activation_forward, t)); t++)
         for (int kind = 0; kind <= CNN_ACT_CLIP; kind++) {
             float x[20] = {[3] = NAN, [19] = NAN}, y[20];
             k->activation_forward((struct cnn_activation){.kind = (enum cnn_activation_kind)kind},
@@ -200,7 +201,7 @@ static void test_softmax_when_logits_are_huge(void **state)
     (void)state;
     const struct cnn_kernels *k;
     float x[] = {1000, 1001, -1000}, y[3];
-    for (size_t t = 0; (k = cnn_kernels_at(t)); t++) {
+    for (size_t t = 0; (k = TABLE_WITH_OWN(activation_forward, t)); t++) {
         k->activation_forward((struct cnn_activation){.kind = CNN_ACT_SOFTMAX},
                               (struct cnn_rows){1, 3}, x, y);
         assert_floats_near(k->name, y, (const float[]){0.26894142f, 0.73105858f, 0}, 3, 1e-6);
@@ -211,7 +212,7 @@ static void test_sum_when_in_place(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 0; (k = TABLE_WITH_OWN(sum, t)); t++)
         for (size_t s = 0; s < COUNT(sizes); s++)
             for (size_t count = 1; count <= 4; count++) {
                 float *x[4], *want = tensor_new(sizes[s]);
@@ -236,7 +237,7 @@ static void test_sum_when_activated(void **state)
     static const enum cnn_activation_kind kinds[] = {CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU,
                                                      CNN_ACT_TANH};
     const struct cnn_kernels *k;
-    for (size_t t = 0; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 0; (k = TABLE_WITH_OWN(sum, t)); t++)
         for (size_t s = 0; s < COUNT(sizes); s++)
             for (size_t i = 0; i < COUNT(kinds); i++) {
                 struct cnn_activation a = {.kind = kinds[i], .slope = 0.25f};
@@ -375,10 +376,11 @@ static void optimizer_check(const struct cnn_kernels *k, enum optimizer o, size_
 static void test_optimizers_when_five_steps(void **state)
 {
     (void)state;
-    for (size_t t = 0; cnn_kernels_at(t); t++)
+    const struct cnn_kernels *k;
+    for (size_t t = 0; (k = TABLE_WITH_OWN(sgd, t)); t++)
         for (int o = 0; o < OPTIMIZERS; o++)
             for (size_t s = 0; s < COUNT(sizes); s++)
-                optimizer_check(cnn_kernels_at(t), (enum optimizer)o, sizes[s]);
+                optimizer_check(k, (enum optimizer)o, sizes[s]);
 }
 
 static double lrn_formula(const struct cnn_lrn *l, const float *x, size_t i, double nudge,
@@ -536,7 +538,7 @@ static void test_scale_when_images_are_small_and_large(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    for (size_t t = 1; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 1; (k = TABLE_WITH_OWN(scale_forward, t)); t++)
         for (size_t i = 0; i < COUNT(scale_shapes); i++)
             for (int negative = 0; negative < 2; negative++) {
                 const struct cnn_scale c = {
@@ -601,7 +603,7 @@ static void test_group_norm_when_groups_are_one_and_many(void **state)
         {.images = 2, .pixels = 33, .channels = 19, .groups = 19, .eps = 1e-3f},
         {.images = 4, .pixels = 9, .channels = 34, .groups = 2, .eps = 1e-5f}};
     const struct cnn_kernels *k;
-    for (size_t t = 1; (k = cnn_kernels_at(t)); t++)
+    for (size_t t = 1; (k = TABLE_WITH_OWN(group_norm_forward, t)); t++)
         for (size_t i = 0; i < COUNT(norms); i++)
             group_norm_check(k, &norms[i]);
 }

@@ -9,6 +9,7 @@
 
 #include "compare.h"
 #include "kernels/kernels.h"
+#include "tables.h"
 #include "util/arena.h"
 #include "util/parallel.h"
 
@@ -170,7 +171,7 @@ static void test_conv_when_ranks_share_the_batch(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    for (size_t i = 0; (k = cnn_kernels_at(i)); i++)
+    for (size_t i = 0; (k = TABLE_WITH_OWN(conv_backward_weights, i)); i++)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
             if (i > 0 || shapes[s].n * shapes[s].h * shapes[s].in_c * shapes[s].out_c < 100000)
                 check(k, &shapes[s]);
@@ -287,7 +288,7 @@ static void test_batch_norm_when_ranks_share_the_batch(void **state)
         {.image = 42, .channels = 20, .eps = 1e-5f, .activation = {.kind = CNN_ACT_RELU}},
         {.image = 1, .channels = 80, .eps = 1e-5f, .activation = {.kind = CNN_ACT_SIGMOID}},
         {.image = 900, .channels = 3, .eps = 1e-5f}};
-    for (size_t i = 0; (k = cnn_kernels_at(i)); i++)
+    for (size_t i = 0; (k = TABLE_WITH_OWN(batch_norm_forward, i)); i++)
         for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
             for (size_t n = 2; n < 30; n += 9)
                 check_norm(k, cases[c], n);
@@ -298,7 +299,7 @@ static void test_batch_norm_statistics_are_those_of_all_rows(void **state)
 {
     (void)state;
     const struct cnn_kernels *k;
-    for (size_t i = 0; (k = cnn_kernels_at(i)); i++) {
+    for (size_t i = 0; (k = TABLE_WITH_OWN(batch_norm_forward, i)); i++) {
         struct cnn_parts parts = cnn_parts_of(5, 0, 1); /* of 1, 1, 1 and 2 images */
         struct cnn_batch_norm b = {.rows = 30, .channels = 1, .parts = &parts, .image = 6};
         float *x = tensor_random(30, 3), mean, var;
@@ -353,7 +354,7 @@ static void test_pieces_have_the_bits_of_the_whole(void **state)
     const struct shape shapes_of_dense[] = {{5, 1, 1, 30000, 150, 1, 1, 0, 1, true, false},
                                             {33, 1, 1, 30000, 150, 1, 1, 0, 1, true, true}};
     const struct cnn_kernels *k;
-    for (size_t i = 0; (k = cnn_kernels_at(i)); i++)
+    for (size_t i = 0; (k = TABLE_WITH_OWN(conv_backward_weights, i)); i++)
         for (size_t s = 0; s < sizeof shapes_of_dense / sizeof *shapes_of_dense; s++)
             check_pieces(k, &shapes_of_dense[s]);
 }
