@@ -317,49 +317,68 @@ static void test_batch_norm_statistics_are_those_of_all_rows(void **state)
     }
 }
 
-/* The gradients of a large dense layer, some units at a time. */
-static void check_pieces(const struct cnn_kernels *k, const struct shape *s)
+/* The gradients of a large layer, of weights and then of biases, all at once and some filters at a
+ * time. */
+static float *check_pieces(const struct cnn_kernels *k, const struct shape *s, size_t *size)
 {
     struct arrays a = arrays_of(k, s);
     const struct cnn_parts all = cnn_parts_of(s->n, 0, 1);
-    const size_t in = a.c.in_c, units = a.c.out_c, piece = cnn_dense_piece(&a.c);
-    float *want = tensor_new(units * (in + 1)), *dw = tensor_new(piece * in),
-          *db = tensor_new(piece);
-    assert_true(piece > 0 && piece % 16 == 0 && units % piece > 0);
+    const size_t filter = cnn_conv_filter_floats(&a.c), filters = a.c.out_c,
+                 piece = cnn_gradient_piece(&a.c);
+    *size = filters * (filter + 1);
+    float *want = tensor_new(*size), *dw = tensor_new(piece * filter), *db = tensor_new(piece);
+    assert_true(piece > 0 && piece % 32 == 0 && filters % piece > 0);
     struct cnn_conv_backward_weights pass = {.n = s->n,
                                              .parts = &all,
                                              .x = a.x,
                                              .dy = a.dy,
                                              .dw = want,
-                                             .db = want + units * in,
+                                             .db = want + filters * filter,
                                              .scratch = a.scratch};
     k->conv_backward_weights(&a.c, &pass);
     pass.dw = dw;
     pass.db = db;
-    for (; pass.first < units; pass.first += piece) {
-        pass.count = pass.first + piece < units ? piece : units - pass.first;
+    for (; pass.first < filters; pass.first += piece) {
+        pass.count = pass.first + piece < filters ? piece : filters - pass.first;
         k->conv_backward_weights(&a.c, &pass);
-        assert_memory_equal(dw, want + pass.first * in, pass.count * in * sizeof *dw);
-        assert_memory_equal(db, want + units * in + pass.first, pass.count * sizeof *db);
+        assert_memory_equal(dw, want + pass.first * filter, pass.count * filter * sizeof *dw);
+        assert_memory_equal(db, want + filters * filter + pass.first, pass.count * sizeof *db);
     }
-    tensor_free(want, units * (in + 1));
-    tensor_free(dw, piece * in);
+    tensor_free(dw, piece * filter);
     tensor_free(db, piece);
     arrays_free(&a, s->n);
+    return want;
 }
 
-static void test_pieces_have_the_bits_of_the_whole(void **state)
+static void test_pieces_are_those_of_the_whole(void **state)
 {
     (void)state;
-    const struct shape shapes_of_dense[] = {{5, 1, 1, 30000, 150, 1, 1, 0, 1, true, false},
-                                            {33, 1, 1, 30000, 150, 1, 1, 0, 1, true, true}};
+    const struct shape large[] = {
+        {5, 1, 1, 30000, 150, 1, 1, 0, 1, true, false},
+        {33, 1, 1, 30000, 150, 1, 1, 0, 1, true, true},
+        {3, 3, 2, 1040, 464, 3, 1, 1, 1, true, false},  /* blocks */
+        {2, 3, 3, 1040, 464, 3, 1, 1, 1, true, true},   /* pairs */
+        {3, 8, 8, 1040, 464, 3, 1, 1, 1, false, false}, /* Winograd's, except of plain C */
+        {3, 2, 2, 2080, 2064, 1, 1, 0, 1, true, false}, /* a product */
+    };
     const struct cnn_kernels *k;
-    for (size_t i = 0; (k = TABLE_WITH_OWN(conv_backward_weights, i)); i++)
-        for (size_t s = 0; s < sizeof shapes_of_dense / sizeof *shapes_of_dense; s++)
-            check_pieces(k, &shapes_of_dense[s]);
+    for (size_t s = 0; s < sizeof large / sizeof *large; s++) {
+        float *want = NULL;
+        size_t size = 0;
+        for (size_t i = 0; (k = TABLE_WITH_OWN(conv_backward_weights, i)); i++) {
+            float *got = check_pieces(k, &large[s], &size);
+            if (!want) {
+                want = got;
+                continue;
+            }
+            assert_floats_near(k->name, got, want, size, large[s].bf16 ? 2e-2 : 1e-4);
+            tensor_free(got, size);
+        }
+        tensor_free(want, size);
+    }
 }
 
-/* Of a dense layer on a large picture 16 units may be more than there are. */
+/* Of a dense layer on a large picture 32 units may be more than there are. */
 static void test_pieces_are_less_than_the_whole(void **state)
 {
     (void)state;
@@ -368,8 +387,8 @@ static void test_pieces_are_less_than_the_whole(void **state)
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         for (size_t units = 1; units < 2000; units++) {
             const struct cnn_conv c = cnn_conv_dense(inputs[i], units, true);
-            const size_t piece = cnn_dense_piece(&c);
-            assert_true(piece % 16 == 0 && piece < units);
+            const size_t piece = cnn_gradient_piece(&c);
+            assert_true(piece % 32 == 0 && piece < units);
             cut += piece > 0;
         }
     assert_true(cut > 0);
@@ -379,7 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv_when_ranks_share_the_batch),
-        cmocka_unit_test(test_pieces_have_the_bits_of_the_whole),
+        cmocka_unit_test(test_pieces_are_those_of_the_whole),
         cmocka_unit_test(test_pieces_are_less_than_the_whole),
         cmocka_unit_test(test_batch_norm_when_ranks_share_the_batch),
         cmocka_unit_test(test_batch_norm_statistics_are_those_of_all_rows),

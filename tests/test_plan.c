@@ -423,32 +423,9 @@ static void test_layers_without_part_in_the_answer_get_no_gradient(void **state)
     cnn_model_free(alive);
 }
 
-/* What normalisation gives to layers that compute much with it is made again in backward: here that
- * of batch_norm is activated in two ways and pooled, read by two layers, frozen, and behind a sum.
- * So is what an activation gives whose input is kept. */
-static void test_gradients_when_values_are_made_again(void **state)
+/* Gradients of a plan that makes so many values again, beside those of one that keeps all. */
+static void check_made_again(cnn_model *model, size_t wanted)
 {
-    (void)state;
-    cnn_model *model = network_open_layers(
-        "[8, 12, 12]", "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
-                       "  - {type: batch_norm, activation: relu, name: a}\n"
-                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, name: c}\n"
-                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, from: a}\n"
-                       "  - {type: batch_norm, activation: silu, name: b}\n"
-                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
-                       "  - {type: batch_norm, trainable: false}\n"
-                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, name: d}\n"
-                       "  - {type: add, from: [c, d]}\n"
-                       "  - {type: batch_norm}\n"
-                       "  - {type: relu}\n"
-                       "  - {type: pool, pool_type: max, kernel_size: 2}\n"
-                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
-                       "  - {type: layer_norm}\n"
-                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same, "
-                       "activation: gelu}\n"
-                       "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
-                       "  - {type: flatten}\n"
-                       "  - {type: dense, units: 4}\n");
     struct cnn_plan *plan, *apart = network_plan(model, BATCH, CNN_PLAN_WATCH, true);
     const struct cnn_plan_options options = {
         .batch = BATCH, .mode = CNN_PLAN_TRAIN, .input_gradient = true, .keep = 1};
@@ -457,7 +434,7 @@ static void test_gradients_when_values_are_made_again(void **state)
     for (size_t i = 0; i < plan->graph->count; i++)
         for (size_t v = plan->layout.again[i]; v != CNN_NO_VALUE; v = plan->layout.again_next[v])
             again++;
-    assert_int_equal(again, 6);
+    assert_int_equal(again, wanted);
     struct result r = run_training(model, plan, BATCH), w = run_training(model, apart, BATCH);
     assert_floats_near("gradients", r.gradients, w.gradients, model->graph.parameter_floats, 2e-5);
     result_free(&r);
@@ -465,6 +442,67 @@ static void test_gradients_when_values_are_made_again(void **state)
     cnn_plan_free(plan);
     cnn_plan_free(apart);
     cnn_model_free(model);
+}
+
+/* What normalisation gives to layers that compute much with it is made again in backward: here that
+ * of batch_norm is activated in two ways and pooled, read by two layers, frozen, and behind a sum.
+ * So is what an activation gives whose input is kept. */
+static void test_gradients_when_values_are_made_again(void **state)
+{
+    (void)state;
+    check_made_again(network_open_layers(
+                         "[8, 12, 12]",
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                         "  - {type: batch_norm, activation: relu, name: a}\n"
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same, name: c}\n"
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same, from: a}\n"
+                         "  - {type: batch_norm, activation: silu, name: b}\n"
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                         "  - {type: batch_norm, trainable: false}\n"
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same, name: d}\n"
+                         "  - {type: add, from: [c, d]}\n"
+                         "  - {type: batch_norm}\n"
+                         "  - {type: relu}\n"
+                         "  - {type: pool, pool_type: max, kernel_size: 2}\n"
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                         "  - {type: layer_norm}\n"
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same, "
+                         "activation: gelu}\n"
+                         "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                         "  - {type: flatten}\n"
+                         "  - {type: dense, units: 4}\n"),
+                     6);
+}
+
+/* So is every second sum of a chain of residual blocks, with what normalisation gives to it: of the
+ * four sums that relu follows the first, behind a projection, and the third. A sum whose activation
+ * keeps its input is left alone. */
+static void test_gradients_when_sums_are_made_again(void **state)
+{
+    (void)state;
+    struct cnn_text layers = {0};
+    cnn_text_printf(&layers,
+                    "  - {type: conv, filters: 16, kernel_size: 3, padding: same, name: stem}\n"
+                    "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                    "  - {type: batch_norm, name: right}\n"
+                    "  - {type: conv, filters: 16, kernel_size: 1, from: stem}\n"
+                    "  - {type: batch_norm, name: left}\n"
+                    "  - {type: add, from: [left, right], activation: relu, name: sum0}\n");
+    for (int i = 1; i < 4; i++)
+        cnn_text_printf(&layers,
+                        "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                        "  - {type: batch_norm, name: inner%d}\n"
+                        "  - {type: add, from: [sum%d, inner%d], activation: relu, name: sum%d}\n",
+                        i, i - 1, i, i);
+    cnn_text_printf(&layers, "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                             "  - {type: batch_norm, name: last}\n"
+                             "  - {type: add, from: [sum3, last], activation: gelu}\n"
+                             "  - {type: conv, filters: 16, kernel_size: 3, padding: same}\n"
+                             "  - {type: global_pool, pool_type: avg}\n"
+                             "  - {type: flatten}\n"
+                             "  - {type: dense, units: 4}\n");
+    check_made_again(network_open_layers("[8, 12, 12]", layers.data), 5);
+    cnn_text_free(&layers);
 }
 
 /* Takes gradients and spoils what they are of: backward must not read it any more. */
@@ -548,6 +586,20 @@ static void test_large_layers_give_their_gradients_in_pieces(void **state)
     assert_int_equal(cnn_plan_measure(&model->graph, &options, &by_piece, NULL), CNN_OK);
     assert_true(by_layer < kept && by_piece + ((size_t)12 << 20) < by_layer);
     cnn_model_free(model);
+}
+
+static void test_large_convolutions_give_their_gradients_in_pieces(void **state)
+{
+    (void)state;
+    const char *const sizes[] = {"[1040, 3, 2]", "[1040, 8, 8]"}; /* by blocks, Winograd's */
+    for (size_t i = 0; i < 2; i++) {
+        cnn_model *model = network_open_layers(
+            sizes[i], "  - {type: batch_norm}\n"
+                      "  - {type: conv, filters: 464, kernel_size: 3, padding: same}\n"
+                      "  - {type: flatten}\n  - {type: dense, units: 7}\n");
+        check_taken(model, 3, CNN_GRADIENTS_BY_PIECE, 0);
+        cnn_model_free(model);
+    }
 }
 
 /* Those of its weights are nobody's. */
@@ -756,8 +808,10 @@ int main(void)
         cmocka_unit_test(test_gradients_are_summed_when_a_value_is_read_many_times),
         cmocka_unit_test(test_layers_without_part_in_the_answer_get_no_gradient),
         cmocka_unit_test(test_gradients_when_values_are_made_again),
+        cmocka_unit_test(test_gradients_when_sums_are_made_again),
         cmocka_unit_test(test_gradients_that_are_taken_are_those_that_are_kept),
         cmocka_unit_test(test_large_layers_give_their_gradients_in_pieces),
+        cmocka_unit_test(test_large_convolutions_give_their_gradients_in_pieces),
         cmocka_unit_test(test_large_layers_of_which_the_bias_is_trained_give_its_gradients),
         cmocka_unit_test(test_dropout_draws_anew_for_each_layer_and_step),
         cmocka_unit_test(test_paths_are_dropped_for_whole_images),

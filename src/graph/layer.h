@@ -277,8 +277,8 @@ struct cnn_execution {
     void (*forward)(const struct cnn_call *call);
     void (*backward)(const struct cnn_call *call); /* NULL in one that only infers */
 
-    /* Gives y again, bit by bit, before the backward of the layers that read it: from x, which
-     * backward reads too, and from what forward saved. Of nodes that say so (gives_again). */
+    /* Gives y again, bit by bit, before the backward of the layers that read it: from x and from
+     * what forward saved. Of nodes that say so (gives_again). */
     void (*again)(const struct cnn_call *call);
 
     enum cnn_sums sums;

@@ -30,6 +30,7 @@ struct maker {
     /* of each value: edges that read it, and the last node that does (count where none) */
     size_t *readers, *last_reader;
     struct cnn_life *needs; /* of each value: the steps of backward that read it */
+    bool *remade;           /* value is made again for the backward that needs it */
     bool *leads;            /* value has part in the output */
     /* value depends on something trained, or its gradient is asked for */
     bool *wants_gradient;
@@ -185,16 +186,45 @@ static size_t macs_a_number(const struct maker *m, size_t v)
     return macs / cnn_graph_value_floats(g, v);
 }
 
-/* Whether value v is made again for the backward that needs it. Its layer's inputs are there then:
- * the layer's own backward, which comes later, reads them. */
-static bool is_made_again(const struct maker *m, size_t v)
+static bool can_be_made_again(const struct maker *m, size_t v)
 {
     const struct cnn_graph *g = m->graph;
-    if (!m->makes_again || v == 0 || v == g->count || v == g->logits)
-        return false;
-    const struct cnn_node *node = &g->nodes[v - 1];
-    return node->gives_again && node->reads_x && !writes_over(m, v - 1) &&
-           macs_a_number(m, v) >= MACS_TO_MAKE_AGAIN;
+    return m->makes_again && v > 0 && v != g->count && v != g->logits &&
+           g->nodes[v - 1].gives_again && !writes_over(m, v - 1);
+}
+
+/* Whether backward reads what value v is made from anyway: its layer's own does, and comes later.
+ */
+static bool has_what_makes(const struct maker *m, size_t v)
+{
+    return can_be_made_again(m, v) && m->graph->nodes[v - 1].reads_x;
+}
+
+/* Whether all inputs of a layer whose backward reads none of them are kept for others, or have what
+ * makes them. Not one that is made again from such inputs itself: along a chain of residual blocks
+ * every second sum is kept. */
+static bool has_inputs(const struct maker *m, const struct cnn_node *node)
+{
+    for (size_t k = 0; k < node->input_count; k++) {
+        const size_t v = node->inputs[k];
+        if (!has_what_makes(m, v) && (m->remade[v] || !is_life(m->needs[v])))
+            return false;
+    }
+    return true;
+}
+
+static void choose_remade(struct maker *m)
+{
+    const struct cnn_graph *g = m->graph;
+    for (size_t v = 1; v <= g->count; v++) {
+        const struct cnn_node *node = &g->nodes[v - 1];
+        if (!can_be_made_again(m, v) || macs_a_number(m, v) < MACS_TO_MAKE_AGAIN)
+            continue;
+        m->remade[v] = node->reads_x || has_inputs(m, node);
+        for (size_t k = 0; m->remade[v] && !node->reads_x && k < node->input_count; k++)
+            if (has_what_makes(m, node->inputs[k]))
+                m->remade[node->inputs[k]] = true;
+    }
 }
 
 /* Lets the values that backward reads live until then, or makes them again. From the last one back:
@@ -212,11 +242,12 @@ static void keep_values(struct maker *m)
         if (node->reads_y)
             extend_life(&m->needs[i + 1], step, step);
     }
+    choose_remade(m);
     for (size_t v = g->count + 1; v-- > 0;) {
         const struct cnn_life needs = m->needs[v];
         if (!is_life(needs))
             continue;
-        if (!is_made_again(m, v)) {
+        if (!m->remade[v]) {
             extend_block(m, l->value[v], needs.first, needs.last);
             continue;
         }
@@ -459,13 +490,14 @@ static bool make_arrays(struct maker *m, struct cnn_arena *arena, size_t n, size
     m->readers = cnn_arena_array(arena, n + 1, sizeof *m->readers);
     m->last_reader = cnn_arena_array(arena, n + 1, sizeof *m->last_reader);
     m->needs = cnn_arena_array(arena, n + 1, sizeof *m->needs);
+    m->remade = cnn_arena_array(arena, n + 1, sizeof *m->remade);
     l->again = cnn_arena_array(arena, n, sizeof *l->again);
     l->again_next = cnn_arena_array(arena, n + 1, sizeof *l->again_next);
     m->leads = cnn_arena_array(arena, n + 1, sizeof *m->leads);
     m->wants_gradient = cnn_arena_array(arena, n + 1, sizeof *m->wants_gradient);
     return l->edge && l->blocks && l->value && l->gradient && l->tensor && l->temporary &&
-           l->node_parameters && l->piece && l->again && l->again_next && m->needs && m->readers &&
-           m->last_reader && m->leads && m->wants_gradient;
+           l->node_parameters && l->piece && l->again && l->again_next && m->needs && m->remade &&
+           m->readers && m->last_reader && m->leads && m->wants_gradient;
 }
 
 static cnn_status lay_out(struct maker *m, struct cnn_arena *arena, struct cnn_layout *out,

@@ -109,17 +109,24 @@ static inline struct cnn_conv cnn_conv_dense(size_t inputs, size_t units, bool b
     };
 }
 
-/* Units of a dense layer whose gradients are of some megabytes together, in multiples of 16: where
- * gradients are used up at once they are made so many at a time, and stay in the cache. 0: the
- * layer is too small for that, or has no more units. */
-#define CNN_PIECE_FLOATS ((size_t)1 << 20)
-static inline size_t cnn_dense_piece(const struct cnn_conv *c)
+/* Weights of one filter. */
+static inline size_t cnn_conv_filter_floats(const struct cnn_conv *c)
 {
-    const size_t fitting = CNN_PIECE_FLOATS / c->in_c / 16 * 16, units = fitting > 0 ? fitting : 16;
-    bool dense = c->in_h == 1 && c->in_w == 1 && c->kernel_h == 1 && c->kernel_w == 1;
-    if (!dense || c->groups > 1 || c->out_c / 4 < CNN_PIECE_FLOATS / c->in_c)
+    return c->in_c / c->groups * c->kernel_h * c->kernel_w;
+}
+
+/* Filters whose gradients are of some megabytes together, whole panels of every instruction set:
+ * the gradients of a large layer are made so many at a time, so that their sums need less memory,
+ * and what uses them up at once finds them in the cache. 0: the layer is too small for that, or has
+ * no more filters. */
+#define CNN_PIECE_FLOATS ((size_t)1 << 20)
+static inline size_t cnn_gradient_piece(const struct cnn_conv *c)
+{
+    const size_t fitting = CNN_PIECE_FLOATS / cnn_conv_filter_floats(c),
+                 filters = fitting < 32 ? 32 : fitting / 32 * 32;
+    if (c->groups > 1 || c->out_c / 4 < fitting)
         return 0;
-    return units < c->out_c ? units : 0;
+    return filters < c->out_c ? filters : 0;
 }
 
 struct cnn_pool {
@@ -174,8 +181,8 @@ struct cnn_conv_backward_weights {
     const struct cnn_parts *parts;
     const float *x, *dy;
     float *dw, *db, *scratch;
-    /* of a dense layer: dw and db are those of so many units from `first` on alone, of
-     * cnn_dense_piece or fewer; 0: of all */
+    /* dw and db are those of so many filters from `first` on alone, of cnn_gradient_piece or fewer;
+     * 0: of all */
     size_t first, count;
 };
 

@@ -40,6 +40,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     struct cnn_activation activation = activation_of(node);
     node->out = first;
     node->dx_over_dy = true;
+    node->gives_again = !cnn_activation_needs_input(activation);
     node->activation = activation;
     if (node->input_count == 2)
         node->effect = (struct cnn_effect){.kind = CNN_EFFECT_ADD, .activation = activation};
@@ -132,7 +133,8 @@ const struct cnn_layer_type cnn_layer_add = {
     .min_inputs = 2,
     .infer = infer,
     .operation = operation,
-    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .execution =
+        &(const struct cnn_execution){.forward = forward, .backward = backward, .again = forward},
     .quantization = &cnn_bytes_add,
     .explain = explain,
     .slope = slope,

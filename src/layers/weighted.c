@@ -175,7 +175,7 @@ static size_t unpacked_floats(const struct cnn_node *node, const struct cnn_kern
 static size_t piece_floats(const struct cnn_node *node)
 {
     const struct cnn_weighted *w = node->state;
-    return cnn_dense_piece(&w->conv) * w->conv.in_c;
+    return cnn_gradient_piece(&w->conv) * cnn_conv_filter_floats(&w->conv);
 }
 
 /* The units of a dense layer, of which each step has whole panels of columns in every instruction
@@ -292,16 +292,17 @@ static void give_pieces(const struct cnn_call *call, const struct cnn_conv_backw
     const struct cnn_weighted *w = call->node->state;
     const struct cnn_conv *conv = &w->conv;
     const struct cnn_tensor *weights = &call->node->tensors[CNN_SLOT_WEIGHT];
-    const size_t begin = weights->offset, units = conv->out_c, piece = cnn_dense_piece(conv);
+    const size_t begin = weights->offset, filters = conv->out_c, piece = cnn_gradient_piece(conv),
+                 floats = cnn_conv_filter_floats(conv);
     struct cnn_conv_backward_weights pass = *all;
-    for (; pass.first < units; pass.first += piece) {
-        pass.count = units - pass.first < piece ? units - pass.first : piece;
+    for (; pass.first < filters; pass.first += piece) {
+        pass.count = filters - pass.first < piece ? filters - pass.first : piece;
         pass.db = all->db ? all->db + pass.first : NULL;
         call->kernels->conv_backward_weights(conv, &pass);
         if (cnn_tensor_trained(weights) && call->taker->take)
             call->taker->take(call->taker->context,
-                              (struct cnn_stretch){begin + pass.first * conv->in_c,
-                                                   begin + (pass.first + pass.count) * conv->in_c},
+                              (struct cnn_stretch){begin + pass.first * floats,
+                                                   begin + (pass.first + pass.count) * floats},
                               pass.dw);
     }
 }

@@ -50,7 +50,7 @@ struct weights_gradient {
     size_t groups, group_a, group_b;
     const float *a, *b, *dy;
     size_t b_channels, filters;
-    size_t first, own; /* the filters whose gradients are wanted */
+    size_t own; /* filters whose gradients are wanted: those at dw and db, and on from dy */
     float *dw, *db, *sums, *bias_sums, *scratch;
     size_t chunks, chunk_parts, waiting; /* sums that wait, at most */
     size_t slices, slice_channels, parts, part_columns;
@@ -88,7 +88,7 @@ static struct cnn_windows windows_of(const struct weights_gradient *k, const str
     return w;
 }
 
-/* count: of the units of a dense layer; 0: all. */
+/* count: of the filters; 0: all. */
 static void plan_operands(struct weights_gradient *k, const struct cnn_conv *conv, size_t count)
 {
     struct cnn_conv c = *conv;
@@ -103,7 +103,7 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     k->taps_columns = c.kernel_w;
     k->own = count > 0 ? count : c.out_c;
     k->group_a = (k->swapped ? k->own : c.in_c) / k->groups;
-    k->group_b = (k->swapped ? c.in_c : c.out_c) / k->groups;
+    k->group_b = (k->swapped ? c.in_c : k->own) / k->groups;
     k->b_channels = k->swapped ? c.in_c : c.out_c;
     k->rows = c.kernel_h * c.kernel_w * (k->by_channel ? 1 : k->group_a);
     for (size_t i = 0; i < 2; i++)
@@ -337,7 +337,7 @@ static void add_bias(const struct weights_gradient *k, const struct weights_task
     }
     /* In pieces that stay in the first-level cache while the columns pass. */
     for (size_t r = 0; r < positions; r += BIAS_ROWS)
-        add_rows(k->dy + (first + r) * k->filters + k->first + filter, k->filters,
+        add_rows(k->dy + (first + r) * k->filters + filter, k->filters,
                  cnn_size_min(BIAS_ROWS, positions - r), count, sums + filter);
 }
 
@@ -346,7 +346,7 @@ static struct cnn_channels slice_of(const struct weights_gradient *k, const stru
 {
     size_t first = t->slice * k->slice_channels;
     return (struct cnn_channels){.x = a,
-                                 .first = k->first + t->group * k->group_a + first,
+                                 .first = t->group * k->group_a + first,
                                  .count = cnn_size_min(k->slice_channels, k->group_a - first),
                                  .floats = k->pixel_floats,
                                  .copy = copy};
@@ -475,24 +475,18 @@ static void reduce_columns(void *context, size_t task, size_t thread)
         }
 }
 
-void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
-                                              const struct cnn_conv_backward_weights *pass)
+static void make_gradients(const struct cnn_conv *c, const struct cnn_conv_backward_weights *pass)
 {
     if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
         CNN_ISA_NAME(cnn_winograd_backward_weights)(c, pass);
         return;
     }
-    if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
-        CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, pass);
-        return;
-    }
     struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
     struct weights_gradient k = plan(c, pass->parts ? pass->parts : &all, pass->count);
     size_t parts = k.run.end - k.run.first;
-    k.first = pass->first;
-    k.a = k.swapped ? pass->dy : pass->x;
-    k.b = k.swapped ? pass->x : pass->dy;
-    k.dy = pass->dy;
+    k.dy = pass->dy + pass->first;
+    k.a = k.swapped ? k.dy : pass->x;
+    k.b = k.swapped ? pass->x : k.dy;
     k.dw = pass->dw;
     k.db = pass->db;
     k.bias_sums = pass->scratch;
@@ -506,6 +500,24 @@ void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
         cnn_tree_rows(k.own, k.bias_sums, parts, k.bias_floats, k.db);
 }
 
+void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
+                                              const struct cnn_conv_backward_weights *pass)
+{
+    const size_t piece = pass->count > 0 ? 0 : cnn_gradient_piece(c);
+    struct cnn_conv_backward_weights some = *pass;
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
+        CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, pass);
+    else if (piece == 0)
+        make_gradients(c, pass);
+    else
+        for (; some.first < c->out_c; some.first += piece) {
+            some.count = cnn_size_min(piece, c->out_c - some.first);
+            some.dw = pass->dw + some.first * cnn_conv_filter_floats(c);
+            some.db = pass->db ? pass->db + some.first : NULL;
+            make_gradients(c, &some);
+        }
+}
+
 static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *run, size_t count)
 {
     struct weights_gradient k = plan(c, run, count);
@@ -516,12 +528,14 @@ static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *r
 
 size_t CNN_BF16_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
-    const size_t piece = cnn_dense_piece(c),
-                 counts[] = {0, piece, piece > 0 ? c->out_c % piece : 0};
+    const size_t piece = cnn_gradient_piece(c),
+                 counts[] = {piece, piece > 0 ? c->out_c % piece : 0};
     size_t most = 0;
     /* a subtree of n images may have fewer parts than a batch of n */
     for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2)
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+            if (i > 0 && counts[i] == 0)
+                continue;
             size_t wanted = scratch_floats(c, &run, counts[i]);
             most = wanted > most ? wanted : most;
         }

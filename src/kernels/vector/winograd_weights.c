@@ -25,6 +25,7 @@ enum { PAIR_POINTS = CNN_POINTS / CNN_PAIRS };
 struct weights_gradient {
     struct cnn_tiles in, out; /* over x and over dy */
     size_t groups, group_in, group_out;
+    size_t first, own;                             /* the filters whose gradients are wanted */
     size_t part_in, part_out, in_parts, out_parts; /* of a group */
     struct cnn_parts run;
     size_t image_tiles, parts, chunks, chunk_parts, waiting, tiles, block;
@@ -50,7 +51,9 @@ static void plan_chunks(struct weights_gradient *k)
         k->waiting++;
 }
 
-static struct weights_gradient plan(const struct cnn_conv *c, size_t n, const struct cnn_parts *run)
+/* count: of the filters; 0: all. */
+static struct weights_gradient plan(const struct cnn_conv *c, size_t n, const struct cnn_parts *run,
+                                    size_t count)
 {
     size_t rows = cnn_size_divide_up(c->out_h, 4), columns = cnn_size_divide_up(c->out_w, 4);
     struct weights_gradient k = {
@@ -61,8 +64,9 @@ static struct weights_gradient plan(const struct cnn_conv *c, size_t n, const st
         .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
         .groups = c->groups,
         .group_in = c->in_c / c->groups,
-        .group_out = c->out_c / c->groups,
+        .own = count > 0 ? count : c->out_c,
     };
+    k.group_out = k.own / c->groups;
     k.part_in = round_up(
         cnn_size_divide_up(k.group_in, cnn_size_divide_up(k.group_in, PART_CHANNELS)), VLEN);
     k.part_out = round_up(
@@ -175,10 +179,10 @@ static void add_bias(const struct weights_gradient *k, const struct part *p)
     for (size_t c = 0; c < p->out_count; c += VLEN) {
         size_t panel = c / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
         const float *d = p->d + k->out_slot + panel * k->block + c - panel;
-        vfloat sum = vload(p->bias + p->out + c);
+        vfloat sum = vload(p->bias + p->out - k->first + c);
         for (size_t t = 0; t < p->tiles; t++)
             sum += vload(d + t * width);
-        vstore(p->bias + p->out + c, sum);
+        vstore(p->bias + p->out - k->first + c, sum);
     }
 }
 
@@ -237,7 +241,8 @@ static void reduce_filters(const struct weights_gradient *k, const struct part *
 {
     const float *from = p->pieces[0] + column * p->in_count * 9;
     for (size_t channel = 0; channel < p->in_count; channel++) {
-        float *to = k->dw + ((p->out + column) * k->group_in + p->group_channel + channel) * 9;
+        float *to =
+            k->dw + ((p->out - k->first + column) * k->group_in + p->group_channel + channel) * 9;
         for (size_t tap = 0; tap < 9; tap++, from += VLEN) {
             vfloat sum = cnn_tree_sum(from, k->chunks, k->parts * k->piece);
             for (size_t filter = 0; filter < VLEN; filter++)
@@ -254,7 +259,7 @@ static void part_at(const struct weights_gradient *k, size_t task, size_t thread
     p->in = group * k->group_in + in;
     p->in_count = cnn_size_min(k->part_in, k->group_in - in);
     p->group_channel = in;
-    p->out = group * k->group_out + out;
+    p->out = k->first + group * k->group_out + out;
     p->out_count = cnn_size_min(k->part_out, k->group_out - out);
     p->v = k->scratch + thread * k->thread_floats;
     p->d = p->v + PAIR_POINTS * k->in_slot;
@@ -325,9 +330,10 @@ void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
                                                  const struct cnn_conv_backward_weights *pass)
 {
     struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
-    struct weights_gradient k = plan(c, pass->n, pass->parts ? pass->parts : &all);
+    struct weights_gradient k = plan(c, pass->n, pass->parts ? pass->parts : &all, pass->count);
     size_t parts = k.run.end - k.run.first;
     float *db = pass->db, *scratch = pass->scratch;
+    k.first = pass->first;
     k.x = pass->x;
     k.dy = pass->dy;
     k.dw = pass->dw;
@@ -341,12 +347,13 @@ void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
     if (k.chunks > 1)
         cnn_parallel_for(k.parts * k.part_out / VLEN, reduce_part, &k);
     if (db)
-        cnn_tree_rows(k.out.channels, k.bias_sums, parts, k.bias_floats, db);
+        cnn_tree_rows(k.own, k.bias_sums, parts, k.bias_floats, db);
 }
 
-static size_t scratch_floats(const struct cnn_conv *c, size_t n, const struct cnn_parts *run)
+static size_t scratch_floats(const struct cnn_conv *c, size_t n, const struct cnn_parts *run,
+                             size_t count)
 {
-    struct weights_gradient k = plan(c, n, run);
+    struct weights_gradient k = plan(c, n, run, count);
     size_t sums = k.chunks == 1 ? 0 : cnn_size_times(k.chunks, cnn_size_times(k.parts, k.piece)),
            biases = cnn_size_times(run->end - run->first, k.bias_floats);
     return cnn_size_plus(cnn_size_plus(cnn_size_plus(sums, biases), k.zero_floats),
@@ -355,11 +362,14 @@ static size_t scratch_floats(const struct cnn_conv *c, size_t n, const struct cn
 
 size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
+    const size_t piece = cnn_gradient_piece(c), rest = piece > 0 ? c->out_c % piece : 0;
     size_t most = 0;
     /* a subtree of n images may have fewer parts than a batch of n */
     for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2) {
-        size_t wanted = scratch_floats(c, n, &run);
-        most = wanted > most ? wanted : most;
+        const size_t whole = scratch_floats(c, n, &run, piece),
+                     last = rest > 0 ? scratch_floats(c, n, &run, rest) : 0;
+        most = whole > most ? whole : most;
+        most = last > most ? last : most;
     }
     return most;
 }
