@@ -12,7 +12,7 @@ passed=0
 failed=0
 skipped=0
 directory=$(mktemp -d)
-trap 'rm -rf "$directory"' EXIT
+trap 'rm -rf "$directory" "$directory.log"' EXIT
 
 pass() {
     passed=$((passed + 1))
@@ -40,7 +40,6 @@ check() {
     else
         fail "$name" "$directory.log"
     fi
-    rm -f "$directory.log"
 }
 
 # picture WIDTHxHEIGHT BRIGHTNESS FILE...: noisy pictures (tests/tools/picture.c).

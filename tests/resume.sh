@@ -10,7 +10,7 @@ set -u
 . "$(dirname "$0")/cases.sh"
 
 pid=
-trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; rm -rf "$directory"' EXIT
+trap '[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null; rm -rf "$directory" "$directory.log"' EXIT
 cd "$directory" || exit 1
 RANDOM=${SEED:-1}
 

@@ -67,7 +67,7 @@ run_case() {
         case $line in
         '$ '*)
             [ -z "$command" ] || check_step || good=1
-            command=${line#??} out= err= status=0 place=$(basename "$1"):$number
+            command=${line#??} out= err= status=0 place=${1##*/}:$number
             ;;
         '|'*)
             line=${line#|}

@@ -40,7 +40,7 @@ passed=0
 failed=0
 [ $# -gt 0 ] || set -- *.yaml
 for file in "$@"; do
-    file=$(basename "$file")
+    file=${file##*/}
     expected=$here/${file%.yaml}.expected
     try "$file" >actual
     [ "$update" = no ] || cp actual "$expected"
