@@ -1,7 +1,8 @@
-/* The forward pass in bytes. Four channels of a pixel are one element of 32 bits, so that windows,
- * copies and the GEMM (cnn_products_int8) see a convolution of a quarter of the channels. Its sums,
- * of one block of output lines at a time, go to a buffer that stays in the cache; from there they
- * are pooled and stored as codes, or scaled, activated, pooled and stored as floats. */
+/* The forward pass in bytes. CNN_BYTES channels of a pixel are one element of 32 bits, so that
+ * windows, copies and the GEMM (cnn_products_int8) see a convolution of a quarter of the channels,
+ * or of half of them; then blocks are copied with 16 bits for each. Its sums, of one block of
+ * output lines at a time, go to a buffer that stays in the cache; from there they are pooled and
+ * stored as codes, or scaled, activated, pooled and stored as floats. */
 #include <math.h>
 #include <stdint.h>
 

@@ -205,9 +205,17 @@ static inline vfloat vdot_bf16(vfloat acc, vint a, vint b)
 #endif
 }
 
-/* Bytes in an element of 32 bits where many are multiplied: without the CPU's own instruction for
- * fours of bytes, two that are widened to 16 bits are faster. */
-#if defined(__SSE2__) && !defined(__AVX512VNNI__) && !defined(__AVXVNNI__)
+/* Whether vectors of this width have an instruction for fours of bytes. (Compiled for a CPU with
+ * AVX-VNNI, code for AVX-512 may have that of half its vectors only.) */
+#if defined(__AVX512VNNI__) || (defined(__AVXVNNI__) && !defined(__AVX512F__))
+#define CNN_FAST_BYTES 1
+#else
+#define CNN_FAST_BYTES 0
+#endif
+
+/* Bytes in an element of 32 bits where many are multiplied. On x86-64 CPUs without that instruction
+ * two that are widened to 16 bits are faster. */
+#if defined(__SSE2__) && !CNN_FAST_BYTES
 #define CNN_BYTES 2
 #else
 #define CNN_BYTES 4
@@ -232,7 +240,7 @@ static inline vint vdot_bytes(vint acc, vint a, vint b)
 {
 #if defined(__AVX512VNNI__)
     return (vint)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)b);
-#elif defined(__AVXVNNI__)
+#elif CNN_FAST_BYTES
     return (vint)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)b);
 #elif defined(__AVX512F__)
     return acc + (vint)_mm512_madd_epi16((__m512i)a, (__m512i)b);
