@@ -360,7 +360,7 @@ static void test_pieces_are_those_of_the_whole(void **state)
         {33, 1, 1, 30000, 150, 1, 1, 0, 1, true, true},
         {3, 3, 2, 1040, 464, 3, 1, 1, 1, true, false},  /* blocks */
         {2, 3, 3, 1040, 464, 3, 1, 1, 1, true, true},   /* pairs */
-        {3, 8, 8, 1040, 464, 3, 1, 1, 1, false, false}, /* Winograd's, except of plain C */
+        {1, 8, 8, 1040, 464, 3, 1, 1, 1, false, false}, /* Winograd's, except of plain C */
         {3, 2, 2, 2080, 2064, 1, 1, 0, 1, true, false}, /* a product */
     };
     const struct cnn_kernels *k;
