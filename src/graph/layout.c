@@ -193,16 +193,16 @@ static bool can_be_made_again(const struct maker *m, size_t v)
            g->nodes[v - 1].gives_again && !writes_over(m, v - 1);
 }
 
-/* Whether backward reads what value v is made from anyway: its layer's own does, and comes later.
- */
+/* Whether value v can be made again from what is kept anyway: the backward of its own layer, which
+ * comes later, reads the same inputs. */
 static bool has_what_makes(const struct maker *m, size_t v)
 {
     return can_be_made_again(m, v) && m->graph->nodes[v - 1].reads_x;
 }
 
-/* Whether all inputs of a layer whose backward reads none of them are kept for others, or have what
- * makes them. Not one that is made again from such inputs itself: along a chain of residual blocks
- * every second sum is kept. */
+/* The same of a layer whose backward does not read its inputs: each must be kept for another layer,
+ * or have what makes it. Sums that are made again do not count, so that along a chain of residual
+ * blocks every second sum is kept. */
 static bool has_inputs(const struct maker *m, const struct cnn_node *node)
 {
     for (size_t k = 0; k < node->input_count; k++) {
@@ -213,6 +213,8 @@ static bool has_inputs(const struct maker *m, const struct cnn_node *node)
     return true;
 }
 
+/* From the first value on: what a sum is made from comes before it. What normalisation gives to
+ * such a sum is then made again, too, whoever else reads it. */
 static void choose_remade(struct maker *m)
 {
     const struct cnn_graph *g = m->graph;

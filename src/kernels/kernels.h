@@ -129,6 +129,13 @@ static inline size_t cnn_gradient_piece(const struct cnn_conv *c)
     return filters < c->out_c ? filters : 0;
 }
 
+/* Those of the last piece, which may be fewer. */
+static inline size_t cnn_gradient_last_piece(const struct cnn_conv *c)
+{
+    const size_t piece = cnn_gradient_piece(c);
+    return piece > 0 && c->out_c % piece > 0 ? c->out_c % piece : piece;
+}
+
 struct cnn_pool {
     size_t in_h, in_w, channels;
     size_t out_h, out_w;

@@ -528,14 +528,11 @@ static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *r
 
 size_t CNN_BF16_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
-    const size_t piece = cnn_gradient_piece(c),
-                 counts[] = {piece, piece > 0 ? c->out_c % piece : 0};
+    const size_t counts[] = {cnn_gradient_piece(c), cnn_gradient_last_piece(c)};
     size_t most = 0;
     /* a subtree of n images may have fewer parts than a batch of n */
     for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2)
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-            if (i > 0 && counts[i] == 0)
-                continue;
             size_t wanted = scratch_floats(c, &run, counts[i]);
             most = wanted > most ? wanted : most;
         }

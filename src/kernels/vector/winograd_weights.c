@@ -362,14 +362,13 @@ static size_t scratch_floats(const struct cnn_conv *c, size_t n, const struct cn
 
 size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n)
 {
-    const size_t piece = cnn_gradient_piece(c), rest = piece > 0 ? c->out_c % piece : 0;
+    const size_t counts[] = {cnn_gradient_piece(c), cnn_gradient_last_piece(c)};
     size_t most = 0;
     /* a subtree of n images may have fewer parts than a batch of n */
-    for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2) {
-        const size_t whole = scratch_floats(c, n, &run, piece),
-                     last = rest > 0 ? scratch_floats(c, n, &run, rest) : 0;
-        most = whole > most ? whole : most;
-        most = last > most ? last : most;
-    }
+    for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2)
+        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+            size_t wanted = scratch_floats(c, n, &run, counts[i]);
+            most = wanted > most ? wanted : most;
+        }
     return most;
 }
