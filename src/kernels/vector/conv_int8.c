@@ -290,24 +290,36 @@ static void store_floats(const struct pass *p, const struct block *block, struct
     }
 }
 
+static void store_line(const struct pass *p, const struct block *b, const struct line *line)
+{
+    if (!(p->integers->y.scale > 0))
+        store_floats(p, b, *line);
+    else if (p->pool)
+        store_codes(p, b, *line);
+    else
+        store_codes(p, b, (struct line){line->upper, NULL, line->at, line->pixels});
+}
+
 static void store_block(const struct pass *p, const struct block *b, const struct cnn_view *v)
 {
-    size_t row = p->windows.pixels * b->columns, step = p->pool ? 2 : 1,
-           y_lines = p->windows.lines / step;
-    struct line line = {.pixels = p->windows.pixels / step};
+    const size_t row = p->windows.pixels * b->columns, lines = p->windows.lines,
+                 first = b->image * lines + b->line;
+    if (!p->pool) { /* lines follow each other in y, too */
+        store_line(p, b,
+                   &(struct line){.upper = b->sums,
+                                  .at = first * p->windows.pixels * p->y_pixel + b->filter,
+                                  .pixels = v->images * v->lines * p->windows.pixels});
+        return;
+    }
+    struct line line = {.pixels = p->windows.pixels / 2};
     for (size_t i = 0; i < v->images; i++)
-        for (size_t l = 0; l + step <= v->lines; l += step) {
+        for (size_t l = 0; l + 2 <= v->lines; l += 2) {
             line.upper = b->sums + (i * v->lines + l) * row;
-            line.lower = p->pool ? line.upper + row : NULL;
-            line.at =
-                (((b->image + i) * y_lines + (b->line + l) / step) * line.pixels) * p->y_pixel +
-                b->filter;
-            if (!(p->integers->y.scale > 0))
-                store_floats(p, b, line);
-            else if (p->pool)
-                store_codes(p, b, line);
-            else
-                store_codes(p, b, (struct line){line.upper, NULL, line.at, line.pixels});
+            line.lower = line.upper + row;
+            line.at = (((b->image + i) * (lines / 2) + (b->line + l) / 2) * line.pixels) *
+                          p->y_pixel +
+                      b->filter;
+            store_line(p, b, &line);
         }
 }
 

@@ -43,14 +43,14 @@ static inline vfloat vpair_bf16(vfloat first, vfloat second)
 /* The pairs of n numbers in a row, the first half with the second. */
 static inline void cnn_pair_halves(const float *from, size_t n, float *to)
 {
-    size_t half = cnn_pairs(n);
-    for (size_t j = 0; j < half; j += VLEN) {
-        size_t first = half - j < VLEN ? half - j : VLEN, left = n - half > j ? n - half - j : 0,
-               second = left < VLEN ? left : VLEN;
-        vstore_lanes(
-            to + j, first,
-            vpair_bf16(vload_lanes(from + j, first), vload_lanes(from + half + j, second)));
-    }
+    const size_t half = cnn_pairs(n), seconds = n - half;
+    size_t j = 0;
+    for (; j + VLEN <= seconds; j += VLEN)
+        vstore(to + j, vpair_bf16(vload(from + j), vload(from + half + j)));
+    if (j < half)
+        vstore_lanes(to + j, half - j,
+                     vpair_bf16(vload_lanes(from + j, half - j),
+                                vload_lanes(from + half + j, seconds - j)));
 }
 
 /* Number by number, two rows of n each; without a second one, its numbers are 0. */

@@ -134,29 +134,56 @@ static void widen(const unsigned char *from, size_t n, unsigned char *to)
     }
 }
 
-/* A row of an image as floats, as pairs of channels, or widened. row: NULL for a row of zeros. */
-static void copy_row(const struct cnn_windows *w, const float *row, size_t channels, size_t floats,
-                     float *to)
+/* Channels of pixels that lie `step` floats apart, as floats, as pairs of channels, or widened. */
+static void copy_pixels(const struct cnn_windows *w, const struct cnn_channels *channels,
+                        const float *from, size_t step, size_t pixels, float *to)
 {
-    size_t columns = CNN_BF16_NAME(cnn_windows_columns)(w), run = 1;
-    bool pairs = w->copying == CNN_COPY_CHANNEL_PAIRS, wide = w->copying == CNN_COPY_WIDENED,
-         whole = !pairs && channels == w->channels && floats == channels * (wide ? 2 : 1) &&
-                 w->step_w == 1;
-    for (size_t i = 0; i < columns; i += run, to += run * floats) {
+    const size_t floats = channels->floats;
+    size_t count = channels->count;
+    if (step == count && floats == count * (w->copying == CNN_COPY_WIDENED ? 2 : 1) &&
+        w->copying != CNN_COPY_CHANNEL_PAIRS) { /* one after the other, as if they were one */
+        count *= pixels;
+        pixels = 1;
+    }
+    for (size_t p = 0; p < pixels; p++, from += step, to += floats)
+        switch (w->copying) {
+        case CNN_COPY_CHANNEL_PAIRS:
+            cnn_pair_halves(from, count, to);
+            break;
+        case CNN_COPY_WIDENED:
+            widen((const unsigned char *)from, count * 4, (unsigned char *)to);
+            break;
+        default:
+            memcpy(to, from, count * sizeof *to);
+        }
+}
+
+/* How many columns of the copy, from one that shows a pixel on, show pixels as far apart. */
+static size_t run_of_pixels(const struct cnn_windows *w, size_t column)
+{
+    const size_t columns = CNN_BF16_NAME(cnn_windows_columns)(w);
+    const ptrdiff_t at = (ptrdiff_t)(column * w->step_w) - w->left;
+    if (at < 0 || at >= (ptrdiff_t)w->width) /* of another padding than zeros */
+        return 1;
+    return cnn_size_min(columns - column, cnn_size_divide_up(w->width - (size_t)at, w->step_w));
+}
+
+/* A row of an image; NULL for a row of zeros. */
+static void copy_row(const struct cnn_windows *w, const struct cnn_channels *channels,
+                     const float *row, float *to)
+{
+    const size_t columns = CNN_BF16_NAME(cnn_windows_columns)(w), floats = channels->floats,
+                 filled = w->copying == CNN_COPY_CHANNEL_PAIRS || w->copying == CNN_COPY_WIDENED
+                              ? floats
+                              : channels->count;
+    for (size_t i = 0, run; i < columns; i += run, to += run * floats) {
         const float *pixel = pixel_at(w, row, i);
-        ptrdiff_t column = (ptrdiff_t)i - w->left;
-        run = pixel && whole && column >= 0 && column < (ptrdiff_t)w->width
-                  ? cnn_size_min(columns - i, w->width - (size_t)column)
-                  : 1;
-        if (!pixel)
-            for (size_t k = 0; k < (pairs || wide ? floats : channels); k++)
-                to[k] = w->fill;
-        else if (pairs)
-            cnn_pair_halves(pixel, channels, to);
-        else if (wide)
-            widen((const unsigned char *)pixel, run * channels * 4, (unsigned char *)to);
+        run = pixel ? run_of_pixels(w, i) : 1;
+        if (pixel)
+            copy_pixels(w, channels, pixel, w->step_w * w->channels, run, to);
         else
-            memcpy(to, pixel, run * channels * sizeof *to);
+            for (size_t k = 0; k < filled; k++)
+                to[k] = w->fill;
     }
 }
 
@@ -196,7 +223,7 @@ static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, si
         if (cnn_windows_by_taps(w))
             copy_row_by_taps(w, row, channels->count, channels->floats, (size_t)v->tap_w, place);
         else
-            copy_row(w, row, channels->count, channels->floats, place);
+            copy_row(w, channels, row, place);
     }
 }
 
@@ -223,6 +250,13 @@ static void view_steps_by_taps(const struct cnn_windows *w, struct cnn_view *v, 
     v->phase = (ptrdiff_t)(rows / w->stride_h * line);
 }
 
+/* Whether an image is one pixel, and its copy as well (cnn_conv_flatten). */
+static bool one_pixel(const struct cnn_windows *w)
+{
+    return w->height * w->width * w->lines * w->pixels * w->taps_h * w->taps_w == 1 &&
+           w->top == 0 && w->left == 0 && !cnn_windows_by_taps(w);
+}
+
 struct cnn_view CNN_BF16_NAME(cnn_windows_view)(const struct cnn_windows *w,
                                                 const struct cnn_blocks *b, size_t block,
                                                 const struct cnn_channels *channels)
@@ -245,6 +279,10 @@ struct cnn_view CNN_BF16_NAME(cnn_windows_view)(const struct cnn_windows *w,
     else
         view_steps(w, &v, floats, CNN_BF16_NAME(cnn_windows_columns)(w) * floats,
                    copy_floats(w, v.lines, floats));
+    if (one_pixel(w)) {
+        copy_pixels(w, channels, x, w->channels, v.images, channels->copy);
+        return v;
+    }
     for (size_t i = 0; i < v.images; i++)
         copy_image(w, &v, line, channels, x + i * image_floats,
                    channels->copy + (ptrdiff_t)i * v.stride[2]);
