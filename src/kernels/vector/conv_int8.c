@@ -12,8 +12,6 @@
 #include "kernels/vector/windows.h"
 #include "util/parallel.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Sums of one block, but for its least positions: so many stay in a common first-level cache. */
 #define BLOCK_SUMS ((size_t)1 << 12)
 #define BLOCK_MIN  ((size_t)64)
@@ -204,7 +202,7 @@ struct line {
 };
 
 /* The sums of VLEN columns of one pixel, or the largest of each of four. */
-INLINE vint sums_at(const float *upper, const float *lower, size_t columns)
+CNN_INLINE vint sums_at(const float *upper, const float *lower, size_t columns)
 {
     vint v = (vint)vload(upper);
     if (lower)
@@ -224,8 +222,8 @@ static void look_up(const struct pass *p, const struct block *block, const struc
 }
 
 /* Of `vectors` vectors of columns, one or four, from column j on. */
-INLINE void store_columns(const struct pass *p, const struct block *block, const struct line *line,
-                          size_t j, size_t vectors)
+CNN_INLINE void store_columns(const struct pass *p, const struct block *block,
+                              const struct line *line, size_t j, size_t vectors)
 {
     const struct vfinish finish = vfinish(p->integers);
     const size_t columns = block->columns, step = line->lower ? 2 * columns : columns,
@@ -251,7 +249,7 @@ INLINE void store_columns(const struct pass *p, const struct block *block, const
 }
 
 /* Multipliers are not below 0: the largest sum makes the largest code. */
-INLINE void store_codes(const struct pass *p, const struct block *block, struct line line)
+CNN_INLINE void store_codes(const struct pass *p, const struct block *block, struct line line)
 {
     size_t j = 0;
     for (; j + 4 * VLEN <= block->used; j += 4 * VLEN)
@@ -262,7 +260,7 @@ INLINE void store_codes(const struct pass *p, const struct block *block, struct 
         look_up(p, block, &line);
 }
 
-INLINE vfloat scaled(const struct pass *p, const float *sums, vfloat scale)
+CNN_INLINE vfloat scaled(const struct pass *p, const float *sums, vfloat scale)
 {
     const vfloat v = vload(sums);
     return p->activates ? v : __builtin_convertvector((vint)v, vfloat) * scale;
@@ -316,9 +314,9 @@ static void store_block(const struct pass *p, const struct block *b, const struc
         for (size_t l = 0; l + 2 <= v->lines; l += 2) {
             line.upper = b->sums + (i * v->lines + l) * row;
             line.lower = line.upper + row;
-            line.at = (((b->image + i) * (lines / 2) + (b->line + l) / 2) * line.pixels) *
-                          p->y_pixel +
-                      b->filter;
+            line.at =
+                (((b->image + i) * (lines / 2) + (b->line + l) / 2) * line.pixels) * p->y_pixel +
+                b->filter;
             store_line(p, b, &line);
         }
 }

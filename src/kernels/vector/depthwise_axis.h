@@ -8,8 +8,6 @@
 #include "kernels/internal.h"
 #include "kernels/vector/vector.h"
 
-#define CNN_INLINE static inline __attribute__((always_inline))
-
 /* One axis: output o reads, at tap t, pixel o * stride + t * dilation - pad of `size`, or a zero
  * where that is none of them. */
 struct cnn_axis {

@@ -10,8 +10,6 @@
 #include "kernels/vector/windows.h"
 #include "util/parallel.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Rows of one band, but for the least one: half of a common first-level cache. */
 #define BAND_FLOATS ((size_t)1 << 12)
 
@@ -127,7 +125,7 @@ struct work {
 };
 
 /* Element i: the bytes number i of CNN_BYTES pixels, the first in the lowest bits. */
-INLINE vint side_by_side(const unsigned char *const from[CNN_BYTES], size_t lanes)
+CNN_INLINE vint side_by_side(const unsigned char *const from[CNN_BYTES], size_t lanes)
 {
 #if CNN_BYTES == 2
     return vload_bytes(from[0], lanes) | vload_bytes(from[1], lanes) << CNN_BYTE_BITS;
@@ -180,13 +178,13 @@ static void find_columns(const struct work *k, size_t *to)
         }
 }
 
-INLINE const unsigned char *column_at(const struct work *k, const unsigned char *row, size_t at)
+CNN_INLINE const unsigned char *column_at(const struct work *k, const unsigned char *row, size_t at)
 {
     return at == PADDING ? k->zeros : row + at;
 }
 
 /* The elements of one row of the image. */
-INLINE void arrange_row(const struct work *k, const unsigned char *row, size_t lanes, float *to)
+CNN_INLINE void arrange_row(const struct work *k, const unsigned char *row, size_t lanes, float *to)
 {
     const size_t elements = k->cut.groups * k->cut.elements, *at = k->columns;
     for (size_t i = 0; i < elements; i++, at += CNN_BYTES) {
@@ -222,7 +220,7 @@ struct sums {
     bool floats;
 };
 
-INLINE void add_up(struct sums s, const float *from, const float *w, vint sum[2])
+CNN_INLINE void add_up(struct sums s, const float *from, const float *w, vint sum[2])
 {
     sum[0] = sum[1] = (vint)vload(w);
     for (size_t r = 0; r < s.kernel_h; r++, from += s.step * VLEN)
@@ -241,8 +239,8 @@ struct line {
 };
 
 /* Pixel `at` of a line. */
-INLINE void put(const struct vfinish *finish, const struct line *l, bool floats, vint sum,
-                size_t at)
+CNN_INLINE void put(const struct vfinish *finish, const struct line *l, bool floats, vint sum,
+                    size_t at)
 {
     if (floats)
         vstore_lanes(l->numbers + at, l->lanes,
@@ -251,7 +249,7 @@ INLINE void put(const struct vfinish *finish, const struct line *l, bool floats,
         vrequantize(finish, sum, l->by, l->lanes, l->codes + at);
 }
 
-INLINE void store_line(const struct work *k, struct sums s, const struct line *l)
+CNN_INLINE void store_line(const struct work *k, struct sums s, const struct line *l)
 {
     const struct vfinish finish = k->finish; /* copies: bytes that are stored could be anyone's */
     const struct line line = *l;

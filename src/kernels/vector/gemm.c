@@ -11,7 +11,7 @@
  * all rows pass. */
 #define DEPTH ((size_t)1024)
 
-INLINE void tile_clear(size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_clear(size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -20,8 +20,8 @@ INLINE void tile_clear(size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
             acc[r][j] = (vfloat){0};
 }
 
-INLINE void tile_add_up(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2],
-                        vfloat to[MAX_ROWS][2])
+CNN_INLINE void tile_add_up(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2],
+                            vfloat to[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -30,7 +30,8 @@ INLINE void tile_add_up(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2],
             to[r][j] = from[r][j] + to[r][j];
 }
 
-INLINE void tile_copy(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2], vfloat to[MAX_ROWS][2])
+CNN_INLINE void tile_copy(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2],
+                          vfloat to[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -41,7 +42,7 @@ INLINE void tile_copy(size_t rows, size_t vectors, vfloat from[MAX_ROWS][2], vfl
 
 /* Sums of pieces of k, which are added up by the tree of util/parts.h while they are at hand: c is
  * written once, however short the pieces are. */
-INLINE void tile_multiply_pieces(const struct tile *t, size_t rows, size_t vectors)
+CNN_INLINE void tile_multiply_pieces(const struct tile *t, size_t rows, size_t vectors)
 {
     vfloat acc[MAX_ROWS][2], waiting[CNN_PARTS_DEPTH][MAX_ROWS][2];
     const float *a[MAX_ROWS], *b = t->b;

@@ -42,12 +42,10 @@ struct tile {
     size_t pieces;
 };
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Only the last vector of a tile may have fewer than VLEN columns: tail of them; 0 where it is
  * whole, too. */
-INLINE void tile_load(const float *const *c, size_t rows, size_t vectors, size_t tail,
-                      vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_load(const float *const *c, size_t rows, size_t vectors, size_t tail,
+                          vfloat acc[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -57,8 +55,8 @@ INLINE void tile_load(const float *const *c, size_t rows, size_t vectors, size_t
                                                  : vload(c[r] + j * VLEN);
 }
 
-INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t tail,
-                       vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t tail,
+                           vfloat acc[MAX_ROWS][2])
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -71,7 +69,8 @@ INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t tail
         }
 }
 
-INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors,
+                           vfloat acc[MAX_ROWS][2])
 {
     if (t->load) {
         if (t->tail)
@@ -92,8 +91,8 @@ INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors, vfloat
     }
 }
 
-INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
-                           vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
+                               vfloat acc[MAX_ROWS][2])
 {
     if (t->tail)
         tile_store(t->c, rows, vectors, t->tail, acc);
@@ -102,7 +101,7 @@ INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
 }
 
 /* Adds the tile's addend. */
-INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
     vfloat addend[MAX_ROWS][2];
     if (t->tail)
@@ -117,7 +116,7 @@ INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, vfloat a
 }
 
 /* Asks for it, so that it is there when the sums are. */
-INLINE void tile_prefetch(const struct tile *t, size_t rows, size_t vectors)
+CNN_INLINE void tile_prefetch(const struct tile *t, size_t rows, size_t vectors)
 {
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
@@ -126,7 +125,7 @@ INLINE void tile_prefetch(const struct tile *t, size_t rows, size_t vectors)
             __builtin_prefetch(t->addend[r] + j * VLEN);
 }
 
-INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
     if (t->relu)
 #pragma GCC unroll 8
@@ -141,7 +140,7 @@ INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat a
  * convolutions, each channel by its own. */
 enum product { FLOATS, BF16_PAIRS, INT8, BY_CHANNEL };
 
-INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vfloat b)
+CNN_INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vfloat b)
 {
     switch (product) {
     case BF16_PAIRS:
@@ -155,8 +154,8 @@ INLINE vfloat add_product(enum product product, vfloat sum, const float *a, vflo
     }
 }
 
-INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors, enum product product,
-                          bool adds)
+CNN_INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors,
+                              enum product product, bool adds)
 {
     vfloat acc[MAX_ROWS][2];
     const float *a[MAX_ROWS], *b = t->b;

@@ -8,8 +8,6 @@
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 struct pool_work {
     const struct cnn_pool *p;
     size_t rows, block; /* rows of all images together, rows of one task */
@@ -53,7 +51,7 @@ static inline vint load_choice(const unsigned short *choice, size_t lanes)
 
 /* Where v beats the best so far, takes it and its position. The first maximum is kept, a NaN beats
  * all. */
-INLINE void take_larger(vfloat v, int position, vfloat *best, vint *at)
+CNN_INLINE void take_larger(vfloat v, int position, vfloat *best, vint *at)
 {
 /* written out: gcc would make vectors of the masks, and masks of these again */
 #if defined(__AVX512F__)
@@ -92,8 +90,8 @@ static inline size_t first_pixel(const struct cnn_pool *p, const struct window *
 }
 
 /* lanes channels of the pixels of a window, from x on. */
-INLINE void pixels_max(const struct cnn_pool *p, struct inside w, const float *x, size_t lanes,
-                       float *y, unsigned short *choice)
+CNN_INLINE void pixels_max(const struct cnn_pool *p, struct inside w, const float *x, size_t lanes,
+                           float *y, unsigned short *choice)
 {
     vfloat best = w.height * w.width > 0 ? vload_lanes(x, lanes) : vset(-INFINITY);
     vint at = (vint){0} + w.position;
@@ -109,8 +107,8 @@ INLINE void pixels_max(const struct cnn_pool *p, struct inside w, const float *x
 
 /* lanes channels of one window; x: the image, from the first of these channels on. The usual
  * windows have their own copy of the loops. */
-INLINE void window_max(const struct cnn_pool *p, const struct window *window, const float *x,
-                       size_t lanes, float *y, unsigned short *choice)
+CNN_INLINE void window_max(const struct cnn_pool *p, const struct window *window, const float *x,
+                           size_t lanes, float *y, unsigned short *choice)
 {
     struct inside w = inside_of(p, window);
     x += first_pixel(p, window);
@@ -136,8 +134,8 @@ static inline void window_average(const struct cnn_pool *p, const struct window 
     vstore_lanes(y, lanes, sum * cnn_window_scale(p, w->rows, w->columns));
 }
 
-INLINE void forward_lanes(const struct pool_work *k, const struct cnn_pool *p,
-                          const struct window *w, const float *x, size_t out, size_t lanes)
+CNN_INLINE void forward_lanes(const struct pool_work *k, const struct cnn_pool *p,
+                              const struct window *w, const float *x, size_t out, size_t lanes)
 {
     if (p->average)
         window_average(p, w, x, lanes, k->y + out);
@@ -231,8 +229,8 @@ static void backward_rows(void *context, size_t task, size_t thread)
 }
 
 /* The gradient of lanes channels of the pixels of a window, from dx on. */
-INLINE void scatter_pixels(const struct cnn_pool *p, struct inside w, vfloat dy, vint chosen,
-                           size_t lanes, float *dx)
+CNN_INLINE void scatter_pixels(const struct cnn_pool *p, struct inside w, vfloat dy, vint chosen,
+                               size_t lanes, float *dx)
 {
     for (size_t i = 0; i < w.height; i++)
         for (size_t j = 0; j < w.width; j++) {
@@ -245,8 +243,8 @@ INLINE void scatter_pixels(const struct cnn_pool *p, struct inside w, vfloat dy,
 
 /* Writes the gradient of every input pixel of one window. dx: the image, from the first of these
  * channels on. */
-INLINE void scatter_window(const struct pool_work *k, const struct cnn_pool *p,
-                           const struct window *window, size_t out, size_t lanes, float *dx)
+CNN_INLINE void scatter_window(const struct pool_work *k, const struct cnn_pool *p,
+                               const struct window *window, size_t out, size_t lanes, float *dx)
 {
     struct inside w = inside_of(p, window);
     vfloat dy = vload_lanes(k->dy + out, lanes);

@@ -30,6 +30,9 @@
 #define CNN_BF16_NAME(name)       CNN_ISA_PASTE(name, CNN_ISA_BF16)
 #define CNN_INT8_NAME(name)       CNN_ISA_PASTE(name, CNN_ISA_INT8)
 
+/* Of a function whose constant arguments are to be constants in its body. */
+#define CNN_INLINE static inline __attribute__((always_inline))
+
 #if defined(__AVX512F__)
 #define VLEN 16 /* floats in a vector */
 #elif defined(__AVX2__)

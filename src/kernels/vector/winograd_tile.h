@@ -8,8 +8,6 @@
 
 enum { CNN_POINTS = 36, CNN_TAPS = 9 }; /* products of a tile; weights of a kernel */
 
-#define CNN_INLINE static inline __attribute__((always_inline))
-
 /* Tiles over an array NHWC. Tile (row, column) of an image covers `side` x `side` values from (row
  * * 4 - top, column * 4 - left) on. */
 struct cnn_tiles {
