@@ -4,12 +4,6 @@
 #include "kernels/vector/int8.h"
 #include "util/parallel.h"
 
-static void look_up(const struct cnn_integers *k, size_t size, unsigned char *y)
-{
-    for (size_t i = 0; k->table && i < size; i++)
-        y[i] = k->table[y[i]];
-}
-
 /* ---- Pooling ---- */
 
 #define RUN ((size_t)256) /* channels whose sums are kept at a time */
@@ -105,7 +99,8 @@ static void pool_row(void *context, size_t task, size_t thread)
     }
     const struct cnn_integers *n = k->integers;
     if (p->average && n->y.scale > 0)
-        look_up(n, p->out_w * k->row, (unsigned char *)k->y + task * p->out_w * k->row);
+        CNN_ISA_NAME(cnn_look_up)
+        (n->table, p->out_w * k->row, (unsigned char *)k->y + task * p->out_w * k->row);
 }
 
 void CNN_ISA_NAME(cnn_pool_bytes)(const struct cnn_pool *p, size_t n, const unsigned char *x,
@@ -118,7 +113,7 @@ void CNN_ISA_NAME(cnn_pool_bytes)(const struct cnn_pool *p, size_t n, const unsi
 /* ---- Sums and products ---- */
 
 struct element_work {
-    size_t size, row, pixels;
+    size_t size;
     const unsigned char *const *x;
     const struct cnn_integers *integers;
     unsigned char *y;
@@ -134,14 +129,22 @@ static void add_block(void *context, size_t task, size_t thread)
     vint first = {0};
     for (size_t j = 0; j < n->inputs; j++)
         first -= n->x[j].zero * n->multiplier[j];
-    for (size_t i = begin; i < end; i += VLEN) {
+    size_t i = begin;
+    for (; i + 4 * VLEN <= end; i += 4 * VLEN) {
+        vint sums[4] = {first, first, first, first};
+        for (size_t j = 0; j < n->inputs; j++)
+            for (size_t v = 0; v < 4; v++)
+                sums[v] += vload_bytes(k->x[j] + i + v * VLEN, VLEN) * n->multiplier[j];
+        vround_shift_four(&finish, sums, k->y + i);
+    }
+    for (; i < end; i += VLEN) {
         const size_t lanes = cnn_size_min(VLEN, end - i);
         vint sum = first;
         for (size_t j = 0; j < n->inputs; j++)
             sum += vload_bytes(k->x[j] + i, lanes) * n->multiplier[j];
         vround_shift(&finish, sum, lanes, k->y + i);
     }
-    look_up(n, end - begin, k->y + begin);
+    CNN_ISA_NAME(cnn_look_up)(n->table, end - begin, k->y + begin);
 }
 
 void CNN_ISA_NAME(cnn_add_bytes)(size_t size, const unsigned char *const *x,
@@ -151,34 +154,64 @@ void CNN_ISA_NAME(cnn_add_bytes)(size_t size, const unsigned char *const *x,
     cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), add_block, &k);
 }
 
-/* Task: one pixel. */
-static void multiply_pixel(void *context, size_t task, size_t thread)
+struct multiply_work {
+    size_t row, pixels, block, blocks; /* bytes of a pixel; pixels of an image, of a task */
+    const unsigned char *const *x;
+    const struct cnn_integers *integers;
+    unsigned char *y;
+};
+
+/* What is to be rounded, of VLEN channels of a pixel and their factors. */
+CNN_INLINE vint multiplied(const struct cnn_integers *n, const struct vfinish *finish,
+                           const unsigned char *a, const unsigned char *b, size_t lanes)
+{
+    const vint product =
+        (vload_bytes(a, lanes) - n->x[0].zero) * (vload_bytes(b, lanes) - n->x[1].zero);
+    return vmultiply(finish, product, (vint){0} + n->multiplier[0]);
+}
+
+static void multiply_pixel(const struct cnn_integers *n, const struct vfinish *finish, size_t row,
+                           const unsigned char *a, const unsigned char *b, unsigned char *y)
+{
+    size_t c = 0;
+    for (; c + 4 * VLEN <= row; c += 4 * VLEN) {
+        vint numbers[4];
+        for (size_t i = 0; i < 4; i++)
+            numbers[i] = multiplied(n, finish, a + c + i * VLEN, b + c + i * VLEN, VLEN);
+        vround_shift_four(finish, numbers, y + c);
+    }
+    for (; c < row; c += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, row - c);
+        vround_shift(finish, multiplied(n, finish, a + c, b + c, lanes), lanes, y + c);
+    }
+}
+
+/* Task: some pixels of an image. */
+static void multiply_block(void *context, size_t task, size_t thread)
 {
     (void)thread;
-    const struct element_work *k = context;
-    const struct cnn_integers *n = k->integers;
-    const struct vfinish finish = vfinish(n);
-    const unsigned char *a = k->x[0] + task * k->row, *b = k->x[1] + task / k->pixels * k->row;
-    unsigned char *y = k->y + task * k->row;
-    const vint multiplier = (vint){0} + n->multiplier[0];
-    for (size_t i = 0; i < k->row; i += VLEN) {
-        const size_t lanes = cnn_size_min(VLEN, k->row - i);
-        const vint product =
-            (vload_bytes(a + i, lanes) - n->x[0].zero) * (vload_bytes(b + i, lanes) - n->x[1].zero);
-        vrequantize(&finish, product, multiplier, lanes, y + i);
-    }
-    look_up(n, k->row, y);
+    const struct multiply_work *k = context;
+    const size_t image = task / k->blocks, first = task % k->blocks * k->block,
+                 count = cnn_size_min(k->block, k->pixels - first), row = k->row,
+                 begin = (image * k->pixels + first) * row;
+    const struct cnn_integers n = *k->integers;
+    const struct vfinish finish = vfinish(&n);
+    for (size_t at = begin; at < begin + count * row; at += row)
+        multiply_pixel(&n, &finish, row, k->x[0] + at, k->x[1] + image * row, k->y + at);
+    CNN_ISA_NAME(cnn_look_up)(n.table, count * row, k->y + begin);
 }
 
 void CNN_ISA_NAME(cnn_multiply_bytes)(const struct cnn_scale *c, const unsigned char *const *x,
                                       const struct cnn_integers *integers, unsigned char *y)
 {
-    struct element_work k = {.row = cnn_code_channels(c->channels),
-                             .pixels = c->pixels,
-                             .x = x,
-                             .integers = integers,
-                             .y = y};
-    cnn_parallel_for(c->images * c->pixels, multiply_pixel, &k);
+    struct multiply_work k = {.row = cnn_code_channels(c->channels),
+                              .pixels = c->pixels,
+                              .x = x,
+                              .integers = integers,
+                              .y = y};
+    k.block = cnn_block_rows(k.row);
+    k.blocks = cnn_size_divide_up(k.pixels, k.block);
+    cnn_parallel_for(c->images * k.blocks, multiply_block, &k);
 }
 
 /* ---- Channels times numbers ---- */
@@ -230,7 +263,7 @@ static void scale_block(void *context, size_t task, size_t thread)
     const struct vfinish finish = vfinish(k->integers);
     for (size_t at = begin * row; at < end * row; at += row)
         scale_pixel(k, &finish, k->x + at, k->y + at);
-    look_up(k->integers, (end - begin) * row, k->y + begin * row);
+    CNN_ISA_NAME(cnn_look_up)(k->integers->table, (end - begin) * row, k->y + begin * row);
 }
 
 void CNN_ISA_NAME(cnn_scale_bytes)(struct cnn_rows pixels, const unsigned char *x,

@@ -214,11 +214,13 @@ CNN_INLINE vint sums_at(const float *upper, const float *lower, size_t columns)
 static void look_up(const struct pass *p, const struct block *block, const struct line *line)
 {
     const unsigned char *table = p->integers->table;
-    for (size_t i = 0; i < line->pixels; i++) {
-        unsigned char *y = (unsigned char *)p->y + line->at + i * p->y_pixel;
-        for (size_t j = 0; j < block->used; j++)
-            y[j] = table[y[j]];
-    }
+    unsigned char *y = (unsigned char *)p->y + line->at;
+    /* where a block has all filters, with what fills up each pixel */
+    if (p->groups == 1 && cnn_code_channels(block->used) == p->y_pixel)
+        CNN_ISA_NAME(cnn_look_up)(table, line->pixels * p->y_pixel, y);
+    else
+        for (size_t i = 0; i < line->pixels; i++, y += p->y_pixel)
+            CNN_ISA_NAME(cnn_look_up)(table, block->used, y);
 }
 
 /* Of `vectors` vectors of columns, one or four, from column j on. */

@@ -314,13 +314,12 @@ static void store(const struct work *k, const struct line *l)
 /* What y still wants, of numbers that lie side by side. */
 static void finish(const struct work *k, size_t count, size_t at)
 {
-    const unsigned char *table = k->pass->integers->table;
-    unsigned char *codes = (unsigned char *)k->pass->y + at;
     float *numbers = (float *)k->pass->y + at;
-    if (k->floats && k->pass->activation.kind != CNN_ACT_NONE)
+    if (!k->floats)
+        CNN_ISA_NAME(cnn_look_up)
+        (k->pass->integers->table, count, (unsigned char *)k->pass->y + at);
+    else if (k->pass->activation.kind != CNN_ACT_NONE)
         CNN_ISA_NAME(cnn_activate)(k->pass->activation, count, numbers, numbers);
-    for (size_t i = 0; !k->floats && table && i < count; i++)
-        codes[i] = table[codes[i]];
 }
 
 /* Task: one band of one image. */

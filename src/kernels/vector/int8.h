@@ -27,6 +27,9 @@ void CNN_ISA_NAME(cnn_multiply_bytes)(const struct cnn_scale *c, const unsigned 
 void CNN_ISA_NAME(cnn_scale_bytes)(struct cnn_rows pixels, const unsigned char *x,
                                    const struct cnn_integers *integers, unsigned char *y);
 
+/* y[i] = table[y[i]] for size bytes, in the calling thread; without a table y stays as it is. */
+void CNN_ISA_NAME(cnn_look_up)(const unsigned char *table, size_t size, unsigned char *y);
+
 /* The larger and the smaller one of whole numbers. */
 static inline vint vmax_int(vint a, vint b)
 {
@@ -42,7 +45,13 @@ static inline vint vmax_int(vint a, vint b)
 
 static inline vint vmin_int(vint a, vint b)
 {
+#if defined(__AVX512F__)
+    return (vint)_mm512_min_epi32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return (vint)_mm256_min_epi32((__m256i)a, (__m256i)b);
+#else
     return ~vmax_int(~a, ~b);
+#endif
 }
 
 /* The upper halves of the 64 bits of a * b; b is not below 0. */
