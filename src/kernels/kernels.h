@@ -65,6 +65,19 @@ static inline bool cnn_activation_cuts(struct cnn_activation a)
     return cnn_activation_rectifies(a) || a.kind == CNN_ACT_NONE || a.kind == CNN_ACT_CLIP;
 }
 
+/* Between which numbers it cuts, if it does no more. */
+struct cnn_limits {
+    float low, high;
+};
+
+static inline struct cnn_limits cnn_activation_limits(struct cnn_activation a)
+{
+    const float infinity = __builtin_inff();
+    return a.kind == CNN_ACT_CLIP ? (struct cnn_limits){a.min, a.max}
+                                  : (struct cnn_limits){cnn_activation_rectifies(a) ? 0 : -infinity,
+                                                        a.kind == CNN_ACT_RELU6 ? 6 : infinity};
+}
+
 enum cnn_padding_mode { CNN_PAD_ZEROS, CNN_PAD_REFLECT, CNN_PAD_REPLICATE };
 
 /* Geometry of a convolution (cross-correlation: no kernel flip), checked by whoever made it. Bottom

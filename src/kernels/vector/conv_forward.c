@@ -75,8 +75,7 @@ static void forward_block(void *context, size_t task, size_t thread)
         .by_channel = k->cut.by_channel,
         .columns = t.columns,
         .c_stride = {(ptrdiff_t)filters, (ptrdiff_t)(w->pixels * filters)},
-        .bias = k->epilogue.bias ? k->epilogue.bias + filter : NULL,
-        .relu = k->epilogue.activation.kind == CNN_ACT_RELU};
+        .bias = k->epilogue.bias ? k->epilogue.bias + filter : NULL};
     g.b = k->packed +
           cnn_nest_size(&g.depth) * (t.group * cnn_packed_columns(k->cut.group_out) + t.column);
     g.c = k->y + (t.image * w->lines + t.line) * w->pixels * k->filters + filter;
@@ -87,8 +86,12 @@ static void forward_block(void *context, size_t task, size_t thread)
         g.c = unpooled;
         g.c_stride[2] = g.c_stride[1] * (ptrdiff_t)v->lines;
     }
+    const struct cnn_activation activation = k->epilogue.activation;
+    const struct cnn_limits limits = cnn_activation_limits(activation);
+    if (activation.kind != CNN_ACT_NONE && cnn_activation_cuts(activation))
+        g.limits = &limits;
     CNN_ISA_NAME(cnn_gemm)(&g);
-    if (k->epilogue.activation.kind != CNN_ACT_NONE && !g.relu)
+    if (!cnn_activation_cuts(activation))
         activate(k, v, &g);
     if (k->epilogue.pool)
         pool_block(k, &t, &g);

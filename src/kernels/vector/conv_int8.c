@@ -3,7 +3,6 @@
  * or of half of them; then blocks are copied with 16 bits for each. Its sums, of one block of
  * output lines at a time, go to a buffer that stays in the cache; from there they are pooled and
  * stored as codes, or scaled, activated, pooled and stored as floats. */
-#include <math.h>
 #include <stdint.h>
 
 #include "kernels/ref.h"
@@ -31,9 +30,9 @@ struct pass {
     const int *first; /* what the sums begin with */
     void *y;
     float *scratch;
-    size_t y_pixel;  /* from pixel to pixel in y */
-    float low, high; /* floats that are stored lie between */
-    bool activates;  /* floats, by a pass of its own */
+    size_t y_pixel;           /* from pixel to pixel in y */
+    struct cnn_limits limits; /* of floats that are stored */
+    bool activates;           /* floats, by a pass of its own */
 };
 
 /* Elements of 32 bits that the GEMM sees of a pixel's channels of one group. */
@@ -272,7 +271,7 @@ static void store_floats(const struct pass *p, const struct block *block, struct
 {
     const size_t columns = block->columns, used = block->used,
                  step = line.lower ? 2 * columns : columns;
-    const vfloat low = vset(p->low), high = vset(p->high);
+    const vfloat low = vset(p->limits.low), high = vset(p->limits.high);
     for (size_t j = 0; j < used; j += VLEN) {
         const size_t lanes = cnn_size_min(used - j, VLEN);
         const vfloat scale = vload_lanes(p->integers->scale + block->filter + j, lanes);
@@ -389,7 +388,6 @@ void CNN_INT8_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
         cnn_conv_int8_forward_ref(c, pass);
         return;
     }
-    const enum cnn_activation_kind kind = pass->activation.kind;
     const bool bytes = pass->integers->y.scale > 0;
     struct pass p = pass_plan(c, pass->n, pass->pool);
     p.integers = pass->integers;
@@ -403,9 +401,8 @@ void CNN_INT8_NAME(cnn_conv_int8_forward)(const struct cnn_conv *c,
     p.y_pixel = bytes ? cnn_code_channels(c->out_c) : c->out_c;
     const unsigned fill = cnn_byte_everywhere(p.integers->x->zero);
     memcpy(&p.windows.fill, &fill, sizeof fill);
-    p.activates = !bytes && kind != CNN_ACT_NONE && !cnn_activation_rectifies(pass->activation);
-    p.low = cnn_activation_rectifies(pass->activation) ? 0 : -INFINITY;
-    p.high = kind == CNN_ACT_RELU6 ? 6 : INFINITY;
+    p.activates = !bytes && !cnn_activation_cuts(pass->activation);
+    p.limits = cnn_activation_limits(pass->activation);
     cnn_parallel_for(p.blocks.count * p.groups * p.parts, run_block, &p);
 }
 

@@ -41,6 +41,8 @@ static void multiply_block(const struct product *p, size_t k, size_t steps, size
                            size_t columns, float *block)
 {
     const size_t row = p->weights.pairs ? p->steps : p->weights.depth;
+    const struct cnn_limits limits = cnn_activation_limits(p->activation);
+    const bool cuts = p->activation.kind != CNN_ACT_NONE && cnn_activation_cuts(p->activation);
     pack_block(p, k, steps, column, columns, block);
     CNN_ISA_NAME(cnn_gemm)
     (&(struct cnn_gemm){
@@ -54,7 +56,7 @@ static void multiply_block(const struct product *p, size_t k, size_t steps, size
         .c_stride = {(ptrdiff_t)p->columns},
         .bias = p->bias && k == 0 ? p->bias + column : NULL,
         .accumulate = k > 0,
-        .relu = p->activation.kind == CNN_ACT_RELU && k + steps == p->steps,
+        .limits = cuts && k + steps == p->steps ? &limits : NULL,
     });
 }
 
@@ -69,7 +71,7 @@ static void multiply_columns(void *context, size_t task, size_t thread)
         for (size_t column = first; column < end; column += COLUMNS)
             multiply_block(p, k, cnn_size_min(STEPS, p->steps - k), column,
                            cnn_size_min(COLUMNS, end - column), block);
-    if (p->activation.kind != CNN_ACT_NONE && p->activation.kind != CNN_ACT_RELU)
+    if (!cnn_activation_cuts(p->activation))
         for (size_t row = 0; row < p->rows; row++) {
             float *c = p->c + row * p->columns + first;
             CNN_ISA_NAME(cnn_activate)(p->activation, end - first, c, c);

@@ -45,7 +45,8 @@ struct line {
     size_t w_filter; /* from filter to filter, in steps of VLEN */
     size_t rows;     /* of taps that lie on the image */
     const float *bias;
-    bool relu, cold; /* cold: x is not in the cache */
+    struct cnn_limits limits; /* of y */
+    bool cold;                /* x is not in the cache */
     size_t y_pixel;
 };
 
@@ -73,9 +74,10 @@ CNN_INLINE void sums_begin(const float *bias, size_t pixels, const struct cnn_fi
 CNN_INLINE void sums_end(const struct line *l, size_t pixels, const struct cnn_filters *some,
                          vfloat sum[CNN_PIXELS], float *y)
 {
+    const vfloat low = vset(l->limits.low), high = vset(l->limits.high);
 #pragma GCC unroll 4
     for (size_t p = 0; p < pixels; p++, y += l->y_pixel) {
-        vfloat v = l->relu ? vmax(vset(0), sum[p]) : sum[p];
+        vfloat v = vmin(high, vmax(low, sum[p]));
         if (some)
             cnn_filters_store(some, y, v);
         else
@@ -247,7 +249,7 @@ static void correlate_phase(const struct depthwise *k, const struct phase *v, si
                            .w_filter = k->taps,
                            .rows = rows.end - rows.begin,
                            .bias = k->epilogue.bias,
-                           .relu = k->epilogue.activation.kind == CNN_ACT_RELU,
+                           .limits = cnn_activation_limits(k->epilogue.activation),
                            .cold = k->cold,
                            .y_pixel = h->step * k->filters};
     struct span s = {.x = image,
@@ -272,7 +274,7 @@ static void correlate_line(const struct depthwise *k, size_t image, size_t line,
     struct cnn_activation activation = k->epilogue.activation;
     for (size_t i = 0; i < k->phases_w; i++)
         correlate_phase(k, v, line / k->phases_h, &k->columns[i], x, y);
-    if (activation.kind != CNN_ACT_NONE && activation.kind != CNN_ACT_RELU)
+    if (!cnn_activation_cuts(activation))
         CNN_ISA_NAME(cnn_activate)(activation, k->width * k->filters, y, y);
 }
 

@@ -80,8 +80,10 @@ static void multiply_narrow(const struct tile *t)
     const ptrdiff_t step = t->step;
     const size_t b_step = t->b_step;
     const float *a[MAX_ROWS], *b = t->b;
-    half acc[MAX_ROWS], zero = {0};
-    half first = t->bias ? (half)_mm256_maskz_loadu_ps(mask, t->bias) : zero;
+    const __m256 low = _mm256_set1_ps(t->limits.low), high = _mm256_set1_ps(t->limits.high);
+    half acc[MAX_ROWS], first = {0};
+    if (t->bias)
+        first = (half)_mm256_maskz_loadu_ps(mask, t->bias);
 #pragma GCC unroll 8
     for (size_t r = 0; r < MAX_ROWS; r++) {
         acc[r] = t->load ? (half)_mm256_maskz_loadu_ps(mask, t->c[r]) : first;
@@ -100,7 +102,8 @@ static void multiply_narrow(const struct tile *t)
 #pragma GCC unroll 8
     for (size_t r = 0; r < MAX_ROWS; r++)
         _mm256_mask_storeu_ps(t->c[r], mask,
-                              t->relu ? _mm256_max_ps(zero, acc[r]) : (__m256)acc[r]);
+                              t->cut ? _mm256_min_ps(high, _mm256_max_ps(low, acc[r]))
+                                     : (__m256)acc[r]);
 }
 #endif
 
@@ -254,6 +257,7 @@ void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
     size_t total = cnn_nest_size(&g.depth), k = 0, steps;
     nest_join(&g.rows, g.c_stride);
     nest_join(&g.depth, NULL);
+    t.limits = g.limits ? *g.limits : (struct cnn_limits){0};
     t.ends = g.ends;
     t.pieces = g.pieces;
     /* where all rows are one tile, nobody uses b again */
@@ -262,7 +266,7 @@ void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
         steps = tile_take_depth(&t, &g.depth, k, total, most);
         t.load = g.accumulate || k > 0;
         t.add = g.addend && k + steps == total;
-        t.relu = g.relu && k + steps == total;
+        t.cut = g.limits && k + steps == total;
         for (size_t column = 0; column < g.columns; column += CNN_PANEL) {
             size_t width = cnn_panel_width(g.columns, column);
             t.b_step = g.b_step ? g.b_step : width;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
 /* b is packed in panels of CNN_PANEL columns, each [k][CNN_PANEL]; the last is [k][VLEN] where VLEN
@@ -49,7 +50,7 @@ struct cnn_products;
 /* Two bfloat16. */
 extern const struct cnn_products CNN_BF16_NAME(cnn_products_bf16);
 /* CNN_BYTES bytes, of a unsigned, of b signed; two are numbers of 16 bits. c and bias are then
- * 32-bit integers, and addend and relu are not to be set. */
+ * 32-bit integers, and addend and limits are not to be set. */
 extern const struct cnn_products CNN_INT8_NAME(cnn_products_int8);
 
 struct cnn_gemm {
@@ -68,11 +69,11 @@ struct cnn_gemm {
     const float *bias;     /* per column; may be NULL */
     /* of floats and pairs, and not with pieces: as c, added to the complete sums; NULL: none */
     const float *addend;
-    bool accumulate; /* add to c; bias is then not added */
-    bool relu;
+    bool accumulate;                 /* add to c; bias is then not added */
+    const struct cnn_limits *limits; /* sums are cut to what lies between; NULL: not */
     /* Of floats whose depth is one run: k is cut into `pieces`, a power of two, or not (0); piece i
      * ends before step ends[i]. c is the sum of the pieces' sums by the tree of util/parts.h. bias,
-     * accumulate and relu are not to be set. */
+     * accumulate and limits are not to be set. */
     const size_t *ends;
     size_t pieces;
 };

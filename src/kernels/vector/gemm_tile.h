@@ -37,7 +37,8 @@ struct tile {
     const float *b, *bias;
     size_t b_step; /* floats from one step to the next */
     size_t tail;   /* columns in the last vector; 0: all of them */
-    bool load, add, relu;
+    bool load, add, cut;
+    struct cnn_limits limits;
     const size_t *ends; /* of the pieces whose sums are apart: steps of k */
     size_t pieces;
 };
@@ -127,12 +128,14 @@ CNN_INLINE void tile_prefetch(const struct tile *t, size_t rows, size_t vectors)
 
 CNN_INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
-    if (t->relu)
+    if (t->cut) {
+        const vfloat low = vset(t->limits.low), high = vset(t->limits.high);
 #pragma GCC unroll 8
         for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
             for (size_t j = 0; j < vectors; j++)
-                acc[r][j] = vmax((vfloat){0}, acc[r][j]);
+                acc[r][j] = vmin(high, vmax(low, acc[r][j]));
+    }
     tile_store_all(t, rows, vectors, acc);
 }
 

@@ -170,7 +170,17 @@ CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t 
         }
 }
 
-/* Adds what lies where the outputs of a tile go, before relu. */
+/* Cuts the outputs of a tile between the activation's limits. */
+CNN_INLINE void cut_tile(struct cnn_activation activation, vfloat out[4][4])
+{
+    const struct cnn_limits limits = cnn_activation_limits(activation);
+    const vfloat low = vset(limits.low), high = vset(limits.high);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < 4; j++)
+            out[i][j] = vmin(high, vmax(low, out[i][j]));
+}
+
+/* Adds what lies where the outputs of a tile go. */
 CNN_INLINE void add_residual(const struct winograd *k, vfloat out[4][4], size_t rows,
                              size_t columns, const float *residual)
 {
@@ -178,10 +188,6 @@ CNN_INLINE void add_residual(const struct winograd *k, vfloat out[4][4], size_t 
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             out[i][j] += vload(residual + i * line + j * pixel);
-    if (k->epilogue.activation.kind == CNN_ACT_RELU)
-        for (size_t i = 0; i < 4; i++)
-            for (size_t j = 0; j < 4; j++)
-                out[i][j] = vmax(vset(0), out[i][j]);
 }
 
 static void finish_tile(const struct winograd *k, size_t tile, size_t first, size_t count,
@@ -200,14 +206,13 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
         vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
         cnn_output_transform(products + c - first, k->products, out);
         for (size_t i = 0; i < 4; i++)
-            for (size_t j = 0; j < 4; j++) {
+            for (size_t j = 0; j < 4; j++)
                 out[i][j] += bias;
-                if (e->activation.kind == CNN_ACT_RELU && !e->residual)
-                    out[i][j] = vmax(vset(0), out[i][j]);
-            }
         if (e->residual)
             add_residual(k, out, rows, columns, e->residual + (to - k->y) + c);
-        if (e->activation.kind != CNN_ACT_NONE && e->activation.kind != CNN_ACT_RELU)
+        if (cnn_activation_cuts(e->activation))
+            cut_tile(e->activation, out);
+        else
             CNN_ISA_NAME(cnn_activate)(e->activation, 16 * VLEN, (const float *)out, (float *)out);
         if (e->pool)
             store_pooled(k, out, rows, columns, to + c);
