@@ -240,20 +240,35 @@ static void test_conv_int8_is_as_plain_c_when_shapes_are_odd(void **state)
     }
 }
 
+/* A convolution with kernels of 3 x 3 whose output is as large as its input. */
+static struct cnn_conv same_size(size_t size, size_t in_c, size_t out_c)
+{
+    return (struct cnn_conv){.in_h = size,
+                             .in_w = size,
+                             .in_c = in_c,
+                             .out_h = size,
+                             .out_w = size,
+                             .out_c = out_c,
+                             .kernel_h = 3,
+                             .kernel_w = 3,
+                             .stride_h = 1,
+                             .stride_w = 1,
+                             .dilation_h = 1,
+                             .dilation_w = 1,
+                             .pad_top = 1,
+                             .pad_left = 1,
+                             .groups = 1,
+                             .direct = true};
+}
+
 static void test_conv_int8_is_as_plain_c_when_it_is_large(void **state)
 {
     (void)state;
     unsigned seed = 2;
-    struct problem dense = {
-        .n = 70,
-        .c = {1, 1, 2050, 1, 1, 10, 1, 1, 1, 1, 1, 1, 0, 0, 1, CNN_PAD_ZEROS, true, false}};
+    struct problem dense = {.n = 70, .c = cnn_conv_dense(2050, 10, false)};
     struct problem blocks = {
-        .n = 9,
-        .activation = {.kind = CNN_ACT_RELU},
-        .pools = true,
-        .c = {34, 34, 32, 34, 34, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1, CNN_PAD_ZEROS, true, false}};
-    struct problem one = {
-        .n = 1, .c = {8, 8, 128, 8, 8, 128, 3, 3, 1, 1, 1, 1, 1, 1, 1, CNN_PAD_ZEROS, true, false}};
+        .n = 9, .activation = {.kind = CNN_ACT_RELU}, .pools = true, .c = same_size(34, 32, 40)};
+    struct problem one = {.n = 1, .c = same_size(8, 128, 128)};
     check(&dense, &seed);
     check(&blocks, &seed);
     check(&one, &seed);
@@ -327,9 +342,7 @@ static void test_conv_int8_is_exact_when_sums_are_as_large_as_can_be(void **stat
 {
     (void)state;
     const struct cnn_kernels *k;
-    struct problem p = {.n = 1,
-                        .c = {1, 1, CNN_INT8_DEPTH, 1, 1, 2, 1, 1, 1, 1, 1, 1, 0, 0, 1,
-                              CNN_PAD_ZEROS, true, false}};
+    struct problem p = {.n = 1, .c = cnn_conv_dense(CNN_INT8_DEPTH, 2, false)};
     unsigned seed = 3;
     problem_make(&p, &seed);
     memset(p.x, 255, p.x_floats * sizeof *p.x);
