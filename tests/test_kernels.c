@@ -251,6 +251,10 @@ static void test_conv_when_bf16(void **state)
                                              : CNN_PAD_ZEROS;
         conv_check(&cases[i], 1 + i % 6, i % 2 ? relu : no_activation, i % 3 != 0);
     }
+    struct cnn_conv forward = conv_square((struct square){14, 48, 32, 3, 1, 1, 1, 1});
+    forward.direct = false;
+    forward.bf16 = forward.forward_only = true;
+    conv_check(&forward, 3, relu, true);
     struct cnn_conv many = conv_square((struct square){8, 32, 96, 3, 2, 1, 1, 1});
     many.bf16 = true;
     conv_check(&many, 131, no_activation, true);
@@ -346,11 +350,11 @@ static void test_conv_when_filters_are_scaled(void **state)
         }
 }
 
-/* What is added on the way is what a sum makes of the output; bit for bit, for the order is the
- * same. */
-static void residual_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n)
+/* What is added and activated on the way is what layers of their own make of the output; bit for
+ * bit, for the order is the same. */
+static void epilogue_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n,
+                           struct cnn_activation activation, bool adds)
 {
-    const struct cnn_activation relu = {.kind = CNN_ACT_RELU};
     struct conv_sizes size = conv_sizes(k, c, n);
     float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),
           *bias = tensor_random(c->out_c, 3), *residual = tensor_random(size.y, 4),
@@ -361,8 +365,10 @@ static void residual_check(const struct cnn_kernels *k, const struct cnn_conv *c
         .n = n, .x = x, .packed = packed, .epilogue = &epilogue, .y = want, .scratch = scratch};
     k->conv_pack(c, false, w, NULL, packed);
     k->conv_forward(c, &pass);
-    k->sum(2, size.y, (const float *[]){want, residual}, relu, want);
-    epilogue.residual = residual, epilogue.activation = relu;
+    if (adds)
+        k->sum(2, size.y, (const float *[]){want, residual}, no_activation, want);
+    k->activation_forward(activation, (struct cnn_rows){size.y / c->out_c, c->out_c}, want, want);
+    epilogue.residual = adds ? residual : NULL, epilogue.activation = activation;
     pass.y = got;
     k->conv_forward(c, &pass);
     assert_memory_equal(got, want, size.y * sizeof *got);
@@ -376,25 +382,76 @@ static void residual_check(const struct cnn_kernels *k, const struct cnn_conv *c
     tensor_free(got, size.y);
 }
 
-static void test_conv_with_a_residual(void **state)
+/* A cut leaves something on both sides. */
+static const struct cnn_activation epilogue_activations[] = {
+    {.kind = CNN_ACT_RELU},
+    {.kind = CNN_ACT_RELU6},
+    {.kind = CNN_ACT_CLIP, .min = -0.4f, .max = 0.3f},
+    {.kind = CNN_ACT_ELU},
+};
+
+static void epilogues_check(const struct cnn_conv *cases, size_t count, bool adds)
 {
-    (void)state;
     const struct cnn_kernels *k;
-    struct cnn_conv cases[] = {/* few filters */
-                               conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}),
-                               conv_square((struct square){11, 64, 48, 3, 1, 1, 1, 1}),
-                               /* weights transformed late */
-                               conv_square((struct square){7, 512, 512, 3, 1, 1, 1, 1}),
-                               conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
-                               /* sums in two pieces */
-                               conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}),
-                               conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
     for (size_t i = 1; (k = TABLE_WITH_OWN(conv_forward, i)); i++)
-        for (size_t j = 0; j < 3 * sizeof cases / sizeof *cases; j++) {
+        for (size_t j = 0; j < 3 * count; j++) {
             struct cnn_conv c = cases[j / 3];
             c.direct = j % 3 != 0;
             c.bf16 = j % 3 == 2;
-            residual_check(k, &c, 1 + j % 4);
+            epilogue_check(k, &c, 1 + j % 4, epilogue_activations[(i + j) % 4], adds);
+        }
+}
+
+static void test_conv_with_a_residual(void **state)
+{
+    (void)state;
+    const struct cnn_conv cases[] = {
+        /* few filters */
+        conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}),
+        conv_square((struct square){11, 64, 48, 3, 1, 1, 1, 1}),
+        /* weights transformed late */
+        conv_square((struct square){7, 512, 512, 3, 1, 1, 1, 1}),
+        conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+        /* sums in two pieces */
+        conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}),
+        conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1}),
+    };
+    epilogues_check(cases, sizeof cases / sizeof *cases, true);
+}
+
+static void test_conv_when_activated(void **state)
+{
+    (void)state;
+    const struct cnn_conv cases[] = {
+        conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}),
+        conv_square((struct square){12, 5, 8, 3, 1, 1, 1, 1}),
+        conv_square((struct square){11, 64, 48, 3, 1, 1, 1, 1}),
+        conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+        conv_square((struct square){9, 24, 24, 3, 1, 1, 1, 24}),
+        conv_square((struct square){9, 19, 38, 5, 2, 1, 1, 19}),
+        conv_square((struct square){3, 1500, 37, 1, 1, 0, 1, 1}),
+        conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1}),
+    };
+    epilogues_check(cases, sizeof cases / sizeof *cases, false);
+}
+
+/* Pairs go by Winograd's algorithm where it saves much, whatever the number of images. */
+static void test_conv_when_forward_only(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k;
+    for (size_t i = 1; (k = TABLE_WITH_OWN(conv_forward, i)); i++)
+        for (size_t size = 7; size <= 28; size *= 2) {
+            struct cnn_conv c = conv_square((struct square){size, 32, 32, 3, 1, 1, 1, 1});
+            const size_t floats = k->conv_packed_floats(&c, false);
+            c.bf16 = true;
+            const size_t plain = k->conv_packed_floats(&c, false);
+            c.direct = false;
+            const size_t winograd = k->conv_packed_floats(&c, false);
+            c.forward_only = true;
+            assert_true(winograd > floats);
+            assert_int_equal(k->conv_packed_floats(&c, false),
+                             plain < floats && size < 28 ? plain : winograd);
         }
 }
 
@@ -723,6 +780,8 @@ int main(void)
         cmocka_unit_test(test_dense_when_not_packed),
         cmocka_unit_test(test_conv_when_pooled),
         cmocka_unit_test(test_conv_with_a_residual),
+        cmocka_unit_test(test_conv_when_activated),
+        cmocka_unit_test(test_conv_when_forward_only),
         cmocka_unit_test(test_conv_when_filters_are_scaled),
         cmocka_unit_test(test_conv_when_geometry_is_random),
         cmocka_unit_test(test_conv_when_winograd_applies),

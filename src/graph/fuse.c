@@ -100,6 +100,7 @@ static cnn_status fuse_nodes(struct cnn_arena *arena, const struct cnn_graph *gr
         cnn_status status = copy_node(arena, fused, &graph->nodes[i], &lead, diag);
         if (status != CNN_OK)
             return status;
+        nodes[number].forward_only = fusion != CNN_FUSE_TRAINING;
         fused->origin[number] = i;
         fused->lead[i] = number;
         if (nodes[number].type->fuse)

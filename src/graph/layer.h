@@ -120,7 +120,8 @@ struct cnn_node {
     const size_t *inputs; /* values read: 0 is the network's input, i + 1 the output of node i */
     const cnn_shape *in;  /* their shapes */
     enum cnn_precision precision;
-    bool direct; /* no convolution by Winograd's algorithm */
+    bool direct;       /* no convolution by Winograd's algorithm */
+    bool forward_only; /* set by a plan for inference (graph/fuse.h) */
     enum cnn_trainable trainable;
 
     cnn_shape out;

@@ -97,6 +97,9 @@ struct cnn_conv {
     /* Plain sums may be of numbers rounded to bfloat16 (8 bits of mantissa), added up in
      * float32. */
     bool bf16;
+    /* No gradients follow. A pass may then have a single image, and must not depend on how many
+     * there are, so what is fast for few of them is preferred. */
+    bool forward_only;
 };
 
 /* A dense layer is the 1x1 convolution of a 1x1 image. */

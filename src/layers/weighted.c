@@ -119,6 +119,15 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *
     return cnn_weighted_init(node, arena, diag);
 }
 
+/* What the kernels see. */
+static struct cnn_conv geometry(const struct cnn_node *node)
+{
+    const struct cnn_weighted *w = node->state;
+    struct cnn_conv conv = w->conv;
+    conv.forward_only = node->forward_only;
+    return conv;
+}
+
 /* Behind the packed weights of a layer with batch_norm fused: scale and bias of every
  * filter. */
 static size_t folded_floats(const struct cnn_weighted *w)
@@ -130,7 +139,8 @@ static size_t packed_floats(const struct cnn_node *node, const struct cnn_kernel
                             bool backward)
 {
     const struct cnn_weighted *w = node->state;
-    size_t packed = kernels->conv_packed_floats(&w->conv, backward), floats;
+    const struct cnn_conv conv = geometry(node);
+    size_t packed = kernels->conv_packed_floats(&conv, backward), floats;
     return packed < SIZE_MAX / 64 &&
                    cnn_size_add(cnn_round_floats(packed), backward ? 0 : folded_floats(w), &floats)
                ? floats
@@ -140,15 +150,15 @@ static size_t packed_floats(const struct cnn_node *node, const struct cnn_kernel
 static size_t scratch_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
                              size_t n)
 {
-    const struct cnn_weighted *w = node->state;
-    return kernels->conv_scratch_floats(&w->conv, n);
+    const struct cnn_conv conv = geometry(node);
+    return kernels->conv_scratch_floats(&conv, n);
 }
 
 static float *folded_scale(const struct cnn_call *call)
 {
-    const struct cnn_weighted *w = call->node->state;
+    const struct cnn_conv conv = geometry(call->node);
     return call->value[CNN_SLOT_PACKED] +
-           cnn_round_floats(call->kernels->conv_packed_floats(&w->conv, false));
+           cnn_round_floats(call->kernels->conv_packed_floats(&conv, false));
 }
 
 /* batch_norm of a sum with its bias is (sum + bias - mean) * scale + beta: the same sum with other
@@ -193,7 +203,7 @@ static void prepare(const struct cnn_call *call)
     const struct cnn_weighted *w = call->node->state;
     float *scale = w->normalizes ? folded_scale(call) : NULL,
           *packed = call->value[call->backward ? CNN_SLOT_PACKED_BACK : CNN_SLOT_PACKED];
-    struct cnn_conv conv = w->conv;
+    struct cnn_conv conv = geometry(call->node);
     if (!packed)
         return;
     if (scale)
@@ -264,8 +274,9 @@ static void forward(const struct cnn_call *call)
         .activation = separate ? (struct cnn_activation){.kind = CNN_ACT_NONE} : w->activation,
         .pool = w->pools ? &w->pool : NULL,
     };
+    const struct cnn_conv conv = geometry(call->node);
     float *sums = linear ? linear : call->y;
-    call->kernels->conv_forward(&w->conv,
+    call->kernels->conv_forward(&conv,
                                 &(struct cnn_conv_forward){.n = call->n,
                                                            .x = call->x[0],
                                                            .packed = call->value[CNN_SLOT_PACKED],

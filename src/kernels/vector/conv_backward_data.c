@@ -212,7 +212,7 @@ void CNN_BF16_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv,
     struct cnn_conv_backward_data flat = *pass;
     if (!pass->packed) {
         CNN_BF16_NAME(cnn_dense_backward_data)(conv, pass);
-    } else if (CNN_ISA_NAME(cnn_winograd_fits)(conv)) {
+    } else if (cnn_conv_by_winograd(conv)) {
         CNN_ISA_NAME(cnn_winograd_backward_data)(conv, pass);
     } else if (CNN_ISA_NAME(cnn_depthwise_fits)(conv)) {
         CNN_ISA_NAME(cnn_depthwise_backward_data)(conv, pass);

@@ -477,7 +477,7 @@ static void reduce_columns(void *context, size_t task, size_t thread)
 
 static void make_gradients(const struct cnn_conv *c, const struct cnn_conv_backward_weights *pass)
 {
-    if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
+    if (cnn_conv_by_winograd(c)) {
         CNN_ISA_NAME(cnn_winograd_backward_weights)(c, pass);
         return;
     }

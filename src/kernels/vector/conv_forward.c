@@ -130,7 +130,7 @@ void CNN_BF16_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_
         CNN_BF16_NAME(cnn_dense_forward)(c, pass);
         return;
     }
-    if (CNN_ISA_NAME(cnn_winograd_fits)(c)) {
+    if (cnn_conv_by_winograd(c)) {
         CNN_ISA_NAME(cnn_winograd_forward)(c, pass);
         return;
     }

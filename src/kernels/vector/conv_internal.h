@@ -5,6 +5,7 @@
 
 #include "kernels/vector/pairs.h"
 #include "kernels/vector/windows.h"
+#include "kernels/vector/winograd.h"
 
 /* Whether the sums are of pairs of bfloat16: channel with channel in the forward pass, filter with
  * filter in the gradient of the data, window position with window position in that of the weights.
@@ -13,6 +14,17 @@ static inline bool cnn_conv_by_pairs(const struct cnn_conv *c)
 {
     return CNN_FAST_PAIRS && c->bf16 && !cnn_conv_by_channel(c) && c->in_c / c->groups >= 4 &&
            c->out_c / c->groups >= 4;
+}
+
+/* Whether the convolution goes by Winograd's algorithm, in all passes. Pairs take half of the time
+ * of floats, and the weights' transform is as much work for one image as for many. So a pass
+ * forward goes the other way where the last tiles reach so far beyond the image that less than 3.5
+ * times as many products are saved: at 14 x 14 and 7 x 7, not at 28 x 28. */
+static inline bool cnn_conv_by_winograd(const struct cnn_conv *c)
+{
+    const size_t tiles = cnn_size_divide_up(c->out_h, 4) * cnn_size_divide_up(c->out_w, 4);
+    const bool few = 2 * c->out_h * c->out_w * 9 < 7 * tiles * 36;
+    return CNN_ISA_NAME(cnn_winograd_fits)(c) && !(c->forward_only && cnn_conv_by_pairs(c) && few);
 }
 
 /* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column],

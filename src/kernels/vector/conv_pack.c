@@ -83,7 +83,7 @@ static size_t backward_floats(const struct cnn_conv *c)
 
 size_t CNN_BF16_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
 {
-    if (CNN_ISA_NAME(cnn_winograd_fits)(c))
+    if (cnn_conv_by_winograd(c))
         return CNN_ISA_NAME(cnn_winograd_packed_floats)(c);
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         return CNN_ISA_NAME(cnn_depthwise_packed_floats)(c);
@@ -140,7 +140,7 @@ static void pack_backward(const struct cnn_conv *c, const float *w, float *packe
 void CNN_BF16_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
                                   const float *scale, float *packed)
 {
-    if (CNN_ISA_NAME(cnn_winograd_fits)(c))
+    if (cnn_conv_by_winograd(c))
         CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
     else if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         CNN_ISA_NAME(cnn_depthwise_pack)(c, w, scale, packed);

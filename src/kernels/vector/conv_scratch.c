@@ -6,7 +6,7 @@
 
 size_t CNN_BF16_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n)
 {
-    if (CNN_ISA_NAME(cnn_winograd_fits)(c))
+    if (cnn_conv_by_winograd(c))
         return CNN_ISA_NAME(cnn_winograd_scratch_floats)(c, n);
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         return CNN_ISA_NAME(cnn_depthwise_scratch_floats)(c, n);

@@ -48,9 +48,9 @@ static inline void cnn_pair_halves(const float *from, size_t n, float *to)
     for (; j + VLEN <= seconds; j += VLEN)
         vstore(to + j, vpair_bf16(vload(from + j), vload(from + half + j)));
     if (j < half)
-        vstore_lanes(to + j, half - j,
-                     vpair_bf16(vload_lanes(from + j, half - j),
-                                vload_lanes(from + half + j, seconds - j)));
+        vstore_lanes(
+            to + j, half - j,
+            vpair_bf16(vload_lanes(from + j, half - j), vload_lanes(from + half + j, seconds - j)));
 }
 
 /* Number by number, two rows of n each; without a second one, its numbers are 0. */

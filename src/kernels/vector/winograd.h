@@ -8,7 +8,7 @@
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
-/* Whether this convolution goes this way, in all passes. */
+/* Whether this convolution can go this way, in all passes. */
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c);
 
 /* Whether its packed weights are transformed when they are used. */
