@@ -153,15 +153,18 @@ static void test_batch_norm_when_sizes_are_odd(void **state)
 {
     (void)state;
     static const enum cnn_activation_kind kinds[] = {
-        CNN_ACT_NONE, CNN_ACT_RELU, CNN_ACT_LEAKY_RELU, CNN_ACT_TANH,
-        CNN_ACT_SILU, CNN_ACT_GELU, CNN_ACT_HARDSWISH,  CNN_ACT_MISH};
+        CNN_ACT_NONE, CNN_ACT_RELU,      CNN_ACT_LEAKY_RELU, CNN_ACT_TANH,  CNN_ACT_SILU,
+        CNN_ACT_GELU, CNN_ACT_HARDSWISH, CNN_ACT_MISH,       CNN_ACT_RELU6, CNN_ACT_CLIP};
     static const size_t rows[] = {5, 7, 96, 333, 2500};
     for (size_t c = 0; c < COUNT(channel_counts); c++)
         for (size_t r = 0; r < COUNT(rows); r++) {
             struct cnn_batch_norm b = {
                 .rows = rows[r], .channels = channel_counts[c], .eps = 1e-5f};
             b.activation =
-                (struct cnn_activation){.kind = kinds[(c + r) % COUNT(kinds)], .slope = 0.1f};
+                (struct cnn_activation){.kind = kinds[(c * COUNT(rows) + r) % COUNT(kinds)],
+                                        .slope = 0.1f,
+                                        .min = -0.4f,
+                                        .max = 0.9f};
             if (b.rows * b.channels > 300000)
                 continue;
             float *x = tensor_random(b.rows * b.channels, 100u + (unsigned)(c + r));
@@ -180,6 +183,7 @@ static const struct cnn_activation pooled_activations[] = {
     {.kind = CNN_ACT_LEAKY_RELU, .slope = 0.1f},
     {.kind = CNN_ACT_LEAKY_RELU},
     {.kind = CNN_ACT_RELU6},
+    {.kind = CNN_ACT_CLIP, .min = -0.4f, .max = 0.9f},
     {.kind = CNN_ACT_SIGMOID}};
 
 static struct cnn_pool pool_of(size_t height, size_t width, size_t channels, bool average)

@@ -310,14 +310,15 @@ void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
 void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
                                    struct cnn_activation a, struct cnn_norm_tile t, float *y)
 {
-    vfloat floor = cnn_norm_floor(a);
+    const struct cnn_norm_cut cut = cnn_norm_cut(a);
     const float *x = k->a.x + t.at;
     size_t i = 0;
     for (; i + VLEN <= t.width; i += VLEN)
-        vstore(y + i, vmax(floor, cnn_norm_value(columns, i, vload(x + i))));
+        vstore(y + i, cnn_norm_between(&cut, cnn_norm_value(columns, i, vload(x + i))));
     if (i < t.width)
-        vstore_tail(y + i, t.width - i,
-                    vmax(floor, cnn_norm_value(columns, i, vload_tail(x + i, t.width - i))));
+        vstore_tail(
+            y + i, t.width - i,
+            cnn_norm_between(&cut, cnn_norm_value(columns, i, vload_tail(x + i, t.width - i))));
     if (cnn_norm_calls(a))
         CNN_ISA_NAME(cnn_activate)(a, t.width, y, y);
 }
@@ -328,19 +329,19 @@ void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
 {
     const float *x = k->a.x + t.at;
     float *dx = k->a.dx + t.at;
-    bool relu = k->b.activation.kind == CNN_ACT_RELU;
+    const struct cnn_norm_cut cut = cnn_norm_cut(k->b.activation);
     size_t i = 0, rest = t.width % VLEN;
     for (; i + VLEN <= t.width; i += VLEN) {
         vfloat value = vload(x + i);
         vstore(dx + i, cnn_norm_dx(columns, i, value,
-                                   cnn_norm_through(relu, cnn_norm_value(columns, i, value),
+                                   cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
                                                     vload(dy + i))));
     }
     if (rest) {
         vfloat value = vload_tail(x + i, rest);
         vstore_tail(dx + i, rest,
                     cnn_norm_dx(columns, i, value,
-                                cnn_norm_through(relu, cnn_norm_value(columns, i, value),
+                                cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
                                                  vload_tail(dy + i, rest))));
     }
 }

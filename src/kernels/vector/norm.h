@@ -101,7 +101,7 @@ struct cnn_norm_partial {
     _Alignas(64) float sum[CNN_NORM_ROW], products[CNN_NORM_ROW];
 };
 
-/* Writes dx for a tile of one row. dy: its gradients, still to be taken back through relu, but
+/* Writes dx for a tile of one row. dy: its gradients, still to be taken back through a cut, but
  * through no other activation. */
 void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
                                     const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
@@ -117,7 +117,7 @@ float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t 
 
 /* y = x * scale + shift: one rounding after the product, where (x - mean) * scale + beta has two.
  * What matters is that PyTorch computes it so: a sum that is zero but for rounding then falls on
- * the same side of a relu behind it. Backward computes it again, to the same bits. */
+ * the same side of a cut behind it. Backward computes it again, to the same bits. */
 static inline vfloat cnn_norm_value(const struct cnn_norm_columns *columns, size_t i, vfloat x)
 {
     return x * vload(columns->scale + i) + vload(columns->shift + i);
@@ -130,16 +130,30 @@ static inline vfloat cnn_norm_dx(const struct cnn_norm_columns *columns, size_t 
                                         (x - vload(columns->mean + i)) * vload(columns->slope + i));
 }
 
-/* Whether the activation is neither none nor relu, which the loops do themselves. */
+/* Whether the activation does more than to cut, which the loops do themselves. */
 static inline bool cnn_norm_calls(struct cnn_activation a)
 {
-    return a.kind != CNN_ACT_NONE && a.kind != CNN_ACT_RELU;
+    return !cnn_activation_cuts(a);
 }
 
-/* What vmax takes for relu, or for nothing. */
-static inline vfloat cnn_norm_floor(struct cnn_activation a)
+/* The cut of an activation: none where it does more, or nothing. */
+struct cnn_norm_cut {
+    vfloat low, high;
+    bool below, above; /* whether there is anything to cut on this side */
+};
+
+static inline struct cnn_norm_cut cnn_norm_cut(struct cnn_activation a)
 {
-    return vset(a.kind == CNN_ACT_RELU ? 0.0f : -__builtin_inff());
+    const struct cnn_limits limits = cnn_activation_limits(a);
+    return (struct cnn_norm_cut){.low = vset(limits.low),
+                                 .high = vset(limits.high),
+                                 .below = limits.low > -__builtin_inff(),
+                                 .above = limits.high < __builtin_inff()};
+}
+
+static inline vfloat cnn_norm_between(const struct cnn_norm_cut *cut, vfloat v)
+{
+    return vmin(cut->high, vmax(cut->low, v));
 }
 
 static inline vfloat cnn_norm_masked(vint mask, vfloat v)
@@ -147,10 +161,14 @@ static inline vfloat cnn_norm_masked(vint mask, vfloat v)
     return (vfloat)(mask & (vint)v);
 }
 
-/* Takes g back through relu, whose input is v; through nothing else. */
-static inline vfloat cnn_norm_through(bool relu, vfloat v, vfloat g)
+/* Takes g back through the cut, whose input is v. */
+static inline vfloat cnn_norm_through(const struct cnn_norm_cut *cut, vfloat v, vfloat g)
 {
-    return relu ? cnn_norm_masked(v > 0.0f, g) : g;
+    if (cut->below)
+        g = cnn_norm_masked(v > cut->low, g);
+    if (cut->above)
+        g = cnn_norm_masked(v < cut->high, g);
+    return g;
 }
 
 #endif

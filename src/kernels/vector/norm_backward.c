@@ -31,10 +31,10 @@ static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_col
     size_t i = lanes.first;
     /* sums of few, then of those: less is rounded away */
     vfloat mean = vload(columns->mean + i), sum = vset(0), products = vset(0);
-    bool relu = k->b.activation.kind == CNN_ACT_RELU;
+    const struct cnn_norm_cut cut = cnn_norm_cut(k->b.activation);
     for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
         vfloat x = vload_lanes(k->a.x + t.at + at, lanes.count), v = cnn_norm_value(columns, i, x);
-        vfloat g = cnn_norm_through(relu, v, vload_lanes(dy + at, lanes.count));
+        vfloat g = cnn_norm_through(&cut, v, vload_lanes(dy + at, lanes.count));
         sum += g;
         products += g * (x - mean);
     }

@@ -3,9 +3,10 @@
  * windows' maxima again. A task's strip is some channels of some output lines; it goes by segments,
  * runs of windows of one line.
  *
- * Behind relu the maximum is found before it: relu never falls, and where it is level, so that
- * which of several equal outputs is the first one is lost, its derivative is 0. Other activations
- * are called for the pixels of a segment, in a buffer, and their outputs are compared. */
+ * Behind a cut, like relu, the maximum is found before it: a cut never falls, and where it is
+ * level, so that which of several equal outputs is the first one is lost, its derivative is 0.
+ * Other activations are called for the pixels of a segment, in a buffer, and their outputs are
+ * compared. */
 #include "kernels/vector/norm.h"
 
 /* pooled values of a segment, about: what is done to its pixels stays in the first-level cache */
@@ -49,18 +50,18 @@ static inline vfloat pooled(bool average, const vfloat v[4])
 }
 
 /* The gradients at the pixels of a window, of which the activation makes v before pooling. */
-static inline void window_gradients(bool average, bool relu, const vfloat v[4], vfloat dy,
-                                    vfloat g[4])
+static inline void window_gradients(bool average, const struct cnn_norm_cut *cut, const vfloat v[4],
+                                    vfloat dy, vfloat g[4])
 {
     if (average) {
         for (size_t i = 0; i < 4; i++)
-            g[i] = cnn_norm_through(relu, v[i], dy * 0.25f);
+            g[i] = cnn_norm_through(cut, v[i], dy * 0.25f);
         return;
     }
     vint right_top = beats(v[1], v[0]), right_bottom = beats(v[3], v[2]);
     vfloat top = vselect(right_top, v[1], v[0]), bottom = vselect(right_bottom, v[3], v[2]);
     vint below = beats(bottom, top);
-    dy = cnn_norm_through(relu, vselect(below, bottom, top), dy);
+    dy = cnn_norm_through(cut, vselect(below, bottom, top), dy);
     vfloat above = cnn_norm_masked(~below, dy);
     dy = cnn_norm_masked(below, dy);
     g[0] = cnn_norm_masked(~right_top, above), g[1] = cnn_norm_masked(right_top, above);
@@ -117,9 +118,10 @@ static inline vfloat value_lanes(const struct cnn_norm *k, const struct cnn_norm
 static inline void forward_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
                                  const float *const corner[4], size_t ch, size_t lanes, float *y)
 {
-    vfloat v[4], floor = cnn_norm_floor(k->b.activation);
+    const struct cnn_norm_cut cut = cnn_norm_cut(k->b.activation);
+    vfloat v[4];
     for (size_t i = 0; i < 4; i++)
-        v[i] = vmax(floor, value_lanes(k, columns, corner[i], ch, lanes));
+        v[i] = cnn_norm_between(&cut, value_lanes(k, columns, corner[i], ch, lanes));
     vstore_lanes(y + ch, lanes, pooled(k->b.pool->average, v));
 }
 
@@ -169,14 +171,14 @@ static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_c
     size_t ch = lanes.first;
     /* hardware does not follow two short rows into the next two */
     size_t next_line = 2 * k->b.pool->in_w * k->b.channels;
-    bool relu = k->b.activation.kind == CNN_ACT_RELU;
+    const struct cnn_norm_cut cut = cnn_norm_cut(k->b.activation);
     vfloat v[4];
     for (size_t i = 0; i < 4; i++) {
         __builtin_prefetch(corner[i] + next_line + ch, 0, 2);
         w->x[i] = vload_lanes(corner[i] + ch, lanes.count);
         v[i] = cnn_norm_value(columns, ch, w->x[i]);
     }
-    window_gradients(k->b.pool->average, relu, v, vload_lanes(dy + ch, lanes.count), w->g);
+    window_gradients(k->b.pool->average, &cut, v, vload_lanes(dy + ch, lanes.count), w->g);
 }
 
 /* The same from the gradients at the activation's inputs, which lie in the buffer already. */
@@ -211,6 +213,7 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
                               const struct cnn_norm_strip *s, const struct segment *segment,
                               struct buffer *g)
 {
+    const struct cnn_norm_cut none = cnn_norm_cut(k->b.activation);
     struct buffer activated;
     struct pixels pixels = values(k, columns, s, segment, &activated);
     for (size_t window = 0; window < segment->windows; window++)
@@ -222,7 +225,7 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
                 at[i] = corner_at(&pixels, window, i) + ch;
                 v[i] = vload_lanes(pixels.first + at[i], lanes);
             }
-            window_gradients(k->b.pool->average, false, v, dy, gradients);
+            window_gradients(k->b.pool->average, &none, v, dy, gradients);
             for (size_t i = 0; i < 4; i++)
                 vstore_lanes(g->rows + at[i], lanes, gradients[i]);
         }
