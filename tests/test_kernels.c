@@ -243,6 +243,15 @@ static void test_conv_when_bf16(void **state)
         conv_square((struct square){6, 300, 17, 3, 1, 1, 1, 1}),
         conv_square((struct square){35, 4, 24, 11, 4, 2, 1, 1}),
         conv_square((struct square){10, 96, 40, 1, 2, 3, 1, 1}),
+        /* few channels: pairs in a row, of which the last may have a number of no tap */
+        conv_square((struct square){30, 3, 16, 7, 2, 3, 1, 1}),
+        conv_square((struct square){35, 3, 40, 11, 4, 2, 1, 1}),
+        conv_square((struct square){17, 1, 9, 5, 2, 2, 1, 1}),
+        conv_square((struct square){12, 2, 33, 3, 1, 1, 1, 1}),
+        conv_square((struct square){13, 3, 8, 3, 2, 0, 1, 1}),
+        conv_square((struct square){33, 3, 64, 4, 2, 2, 1, 1}),
+        /* and where windows begin with the second of a pair */
+        conv_square((struct square){12, 3, 16, 3, 1, 1, 1, 1}),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cases[i].bf16 = true;
@@ -338,6 +347,7 @@ static void test_conv_when_filters_are_scaled(void **state)
                                /* weights transformed late */
                                conv_square((struct square){8, 256, 512, 3, 1, 1, 1, 1}),
                                conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+                               conv_square((struct square){9, 3, 40, 3, 2, 1, 1, 1}),
                                conv_square((struct square){6, 33, 33, 3, 1, 1, 1, 33}),
                                conv_square((struct square){3, 150, 37, 1, 1, 0, 1, 1}),
                                conv_square((struct square){1, 70, 19, 1, 1, 0, 1, 1})};
@@ -525,6 +535,7 @@ static void test_conv_when_pooled(void **state)
     struct cnn_conv cases[] = {conv_square((struct square){13, 5, 7, 3, 1, 1, 1, 1}),
                                conv_square((struct square){66, 16, 33, 3, 1, 1, 1, 1}),
                                conv_square((struct square){9, 20, 40, 3, 2, 1, 1, 2}),
+                               conv_square((struct square){21, 3, 33, 3, 2, 1, 1, 1}),
                                conv_square((struct square){6, 34, 19, 1, 1, 0, 1, 1})};
     for (size_t i = 1; (k = TABLE_WITH_OWN(conv_forward, i)); i++)
         for (size_t j = 0; j < 2 * sizeof cases / sizeof *cases; j++) {

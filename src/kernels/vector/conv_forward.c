@@ -68,10 +68,10 @@ static void forward_block(void *context, size_t task, size_t thread)
     size_t filter = t.group * k->cut.group_out + t.column,
            filters = k->epilogue.pool ? t.columns : k->filters;
     struct cnn_gemm g = {
-        .products = k->cut.pairs ? &CNN_BF16_NAME(cnn_products_bf16) : NULL,
+        .products = k->cut.pairs || k->cut.row_pairs ? &CNN_BF16_NAME(cnn_products_bf16) : NULL,
         .a = v->data,
         .rows = {{w->pixels, v->lines, v->images}, {v->stride[0], v->stride[1], v->stride[2]}},
-        .depth = {{k->cut.depth, w->taps_w, w->taps_h}, {1, v->tap_w, v->tap_h}},
+        .depth = {{k->cut.depth, k->cut.taps_w, w->taps_h}, {1, v->tap_w, v->tap_h}},
         .by_channel = k->cut.by_channel,
         .columns = t.columns,
         .c_stride = {(ptrdiff_t)filters, (ptrdiff_t)(w->pixels * filters)},
@@ -107,6 +107,7 @@ static struct forward forward_plan(const struct cnn_conv *conv, size_t n,
         cnn_conv_flatten(&c, &n);
     cut->by_channel = cnn_conv_by_channel(&c);
     cut->pairs = cnn_conv_by_pairs(&c);
+    cut->row_pairs = cnn_conv_by_row_pairs(&c);
     cut->windows = CNN_BF16_NAME(cnn_windows)(&c, n);
     cut->groups = cut->by_channel ? 1 : c.groups;
     cut->group_in = c.in_c / cut->groups;

@@ -16,6 +16,14 @@ static inline bool cnn_conv_by_pairs(const struct cnn_conv *c)
            c->out_c / c->groups >= 4;
 }
 
+/* Whether the forward pass pairs what lies side by side in a row, as the first layer of a network
+ * wants it. */
+static inline bool cnn_conv_by_row_pairs(const struct cnn_conv *c)
+{
+    return CNN_FAST_PAIRS && c->bf16 && c->groups == 1 && c->in_c < 4 && c->out_c >= 4 &&
+           c->kernel_w > 1 && c->dilation_w == 1 && c->stride_w * c->in_c % 2 == 0;
+}
+
 /* Whether the convolution goes by Winograd's algorithm, in all passes. Pairs take half of the time
  * of floats, and the weights' transform is as much work for one image as for many. So a pass
  * forward goes the other way where the last tiles reach so far beyond the image that less than 3.5
@@ -29,7 +37,8 @@ static inline bool cnn_conv_by_winograd(const struct cnn_conv *c)
 
 /* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column],
  * columns being filters; for the gradient of the data [phase][group][panel][tap row, tap column,
- * filter][column], columns being channels. Channels and filters of the third index may be pairs.
+ * filter][column], columns being channels. Channels and filters of the third index may be pairs,
+ * and so may (kernel column, channel) as one index.
  * Depthwise: one group whose columns are channels, and no third index. Of few channels, what
  * conv_scatter.h wants takes the place of the latter. */
 
@@ -55,10 +64,12 @@ struct cnn_correlation {
     struct cnn_windows windows;
     size_t groups, group_in, group_out;
     bool by_channel, pairs; /* by_channel: groups == 1, group_in == group_out */
+    bool row_pairs;         /* pairs too, but of neighbours in a row */
     /* By cnn_correlation_plan: */
     struct cnn_blocks blocks;
-    size_t pixel_floats; /* of a copy */
-    size_t depth;        /* steps of k in one tap: channels, pairs of them, or 1 by channel */
+    size_t pixel_floats; /* of a copy; 1 of row pairs, which no pixel has for itself */
+    size_t taps_w;       /* of a kernel row; 1 of row pairs */
+    size_t depth;        /* steps of k in one tap: channels, pairs, or 1 by channel */
     size_t part_columns, parts, copy_floats;
 };
 

@@ -60,9 +60,18 @@ static void pack(struct packing *p, size_t groups)
         groups * p->run * p->depth.count[1] * p->depth.count[2] * cnn_packed_columns(p->columns);
 }
 
+/* Pairs of one kernel row. */
+static size_t row_pairs(const struct cnn_conv *c)
+{
+    return cnn_pairs(cnn_size_times(c->kernel_w, c->in_c));
+}
+
 static size_t forward_floats(const struct cnn_conv *c)
 {
     size_t taps = cnn_size_times(c->kernel_h, c->kernel_w);
+    if (cnn_conv_by_row_pairs(c))
+        return cnn_size_times(cnn_size_times(c->kernel_h, row_pairs(c)),
+                              cnn_packed_columns(c->out_c));
     if (cnn_conv_by_channel(c))
         return cnn_size_times(taps, cnn_packed_columns(c->in_c));
     size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->in_c / c->groups) : c->in_c / c->groups;
@@ -90,10 +99,54 @@ size_t CNN_BF16_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool back
     return backward ? backward_floats(c) : forward_floats(c);
 }
 
+struct row_packing {
+    const struct cnn_conv *c;
+    const float *w, *scale; /* scale: of each filter; NULL: none */
+    float *to;
+};
+
+/* Number `at` of row i of the kernels, in the order of an image's row, of the filters of a panel;
+ * 0 behind the last one. */
+static void gather_number(const struct row_packing *p, size_t panel, size_t i, size_t at,
+                          float numbers[CNN_PANEL])
+{
+    const struct cnn_conv *c = p->c;
+    const size_t column = at / c->in_c, channel = at % c->in_c;
+    for (size_t j = 0; j < CNN_PANEL; j++) {
+        const size_t filter = panel + j;
+        const bool used = filter < c->out_c && column < c->kernel_w;
+        const size_t from = ((filter * c->in_c + channel) * c->kernel_h + i) * c->kernel_w + column;
+        numbers[j] = used ? p->w[from] * (p->scale ? p->scale[filter] : 1) : 0;
+    }
+}
+
+/* Task: one panel. */
+static void pack_row_pairs(void *context, size_t task, size_t thread)
+{
+    (void)thread;
+    const struct row_packing *p = context;
+    const struct cnn_conv *c = p->c;
+    const size_t panel = task * CNN_PANEL, width = cnn_panel_width(c->out_c, panel),
+                 pairs = row_pairs(c);
+    float *to = p->to + panel * c->kernel_h * pairs;
+    for (size_t i = 0; i < c->kernel_h; i++)
+        for (size_t e = 0; e < pairs; e++, to += width) {
+            float first[CNN_PANEL], second[CNN_PANEL];
+            gather_number(p, panel, i, 2 * e, first);
+            gather_number(p, panel, i, 2 * e + 1, second);
+            cnn_pair_rows(first, second, width, to);
+        }
+}
+
 /* For conv_forward. */
 static void pack_forward(const struct cnn_conv *c, const float *w, const float *scale,
                          float *packed)
 {
+    if (cnn_conv_by_row_pairs(c)) {
+        struct row_packing rows = {c, w, scale, packed};
+        cnn_parallel_for(cnn_size_divide_up(c->out_c, CNN_PANEL), pack_row_pairs, &rows);
+        return;
+    }
     size_t groups = cnn_conv_by_channel(c) ? 1 : c->groups, group_in = c->in_c / c->groups,
            group_out = c->out_c / groups;
     ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w,

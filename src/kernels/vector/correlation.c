@@ -18,7 +18,13 @@ void CNN_BF16_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
                                  BLOCK_MAX);
     k->depth = k->by_channel ? 1 : k->pairs ? cnn_pairs(k->group_in) : k->group_in;
     k->pixel_floats = k->by_channel ? cnn_packed_columns(k->group_in) : k->depth;
-    w->copying = k->pairs                                   ? CNN_COPY_CHANNEL_PAIRS
+    k->taps_w = w->taps_w;
+    if (k->row_pairs) {
+        k->depth = cnn_pairs(w->taps_w * k->group_in);
+        k->taps_w = k->pixel_floats = 1;
+    }
+    w->copying = k->row_pairs                               ? CNN_COPY_ROW_PAIRS
+                 : k->pairs                                 ? CNN_COPY_CHANNEL_PAIRS
                  : k->by_channel && k->group_in % VLEN != 0 ? CNN_COPY_ALWAYS
                                                             : CNN_COPY_IF_PADDED;
     k->blocks =

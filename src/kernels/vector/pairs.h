@@ -53,6 +53,23 @@ static inline void cnn_pair_halves(const float *from, size_t n, float *to)
             vpair_bf16(vload_lanes(from + j, half - j), vload_lanes(from + half + j, seconds - j)));
 }
 
+/* n numbers in a row as they are, each rounded to two bytes: neighbours are pairs. Only where
+ * CNN_FAST_PAIRS. */
+static inline void cnn_pair_neighbours(const float *from, size_t n, unsigned char *to)
+{
+#if defined(__AVX512BF16__)
+    size_t i = 0;
+    for (; i + VLEN <= n; i += VLEN)
+        _mm256_storeu_si256((__m256i *)(void *)(to + 2 * i),
+                            (__m256i)_mm512_cvtneps_pbh(vload(from + i)));
+    if (i < n)
+        _mm256_mask_storeu_epi16(to + 2 * i, (__mmask16)((1u << (n - i)) - 1),
+                                 (__m256i)_mm512_cvtneps_pbh(vload_tail(from + i, n - i)));
+#else
+    (void)from, (void)n, (void)to;
+#endif
+}
+
 /* Number by number, two rows of n each; without a second one, its numbers are 0. */
 static inline void cnn_pair_rows(const float *first, const float *second, size_t n, float *to)
 {

@@ -78,6 +78,8 @@ static size_t copy_floats(const struct cnn_windows *w, size_t lines, size_t floa
 {
     size_t columns = cnn_windows_by_taps(w) ? cnn_size_times(w->taps_w, line_steps(w))
                                             : CNN_BF16_NAME(cnn_windows_columns)(w);
+    if (w->copying == CNN_COPY_ROW_PAIRS)
+        columns = cnn_pairs(cnn_size_times(columns, w->channels));
     return cnn_size_times(cnn_size_times(copy_rows(w, lines), columns), floats);
 }
 
@@ -187,6 +189,22 @@ static void copy_row(const struct cnn_windows *w, const struct cnn_channels *cha
     }
 }
 
+/* A row of an image as pairs of neighbours; the last of an odd number is paired with 0. */
+static void copy_row_as_pairs(const struct cnn_windows *w, const float *row, float *pairs)
+{
+    const size_t columns = CNN_BF16_NAME(cnn_windows_columns)(w), bytes = 2 * w->channels;
+    unsigned char *to = (unsigned char *)pairs;
+    memset(to + columns * bytes, 0, columns * w->channels % 2 * 2);
+    for (size_t i = 0, run; i < columns; i += run, to += run * bytes) {
+        const float *pixel = pixel_at(w, row, i);
+        run = pixel ? run_of_pixels(w, i) : 1;
+        if (pixel)
+            cnn_pair_neighbours(pixel, run * w->channels, to);
+        else
+            memset(to, 0, bytes);
+    }
+}
+
 /* A row of an image as what each tap reads of it, taps `step` floats apart. */
 static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size_t channels,
                              size_t floats, size_t step, float *to)
@@ -222,6 +240,8 @@ static void copy_image(const struct cnn_windows *w, const struct cnn_view *v, si
                        (ptrdiff_t)(i / w->stride_h) * v->stride[1];
         if (cnn_windows_by_taps(w))
             copy_row_by_taps(w, row, channels->count, channels->floats, (size_t)v->tap_w, place);
+        else if (w->copying == CNN_COPY_ROW_PAIRS)
+            copy_row_as_pairs(w, row, place);
         else
             copy_row(w, channels, row, place);
     }
@@ -237,6 +257,13 @@ static void view_steps(const struct cnn_windows *w, struct cnn_view *v, size_t p
     v->tap_h = (ptrdiff_t)(w->dilation_h * row);
     v->tap_w = (ptrdiff_t)(w->dilation_w * pixel);
     v->phase = (ptrdiff_t)row;
+}
+
+static void view_steps_of_pairs(const struct cnn_windows *w, struct cnn_view *v)
+{
+    const size_t row = copy_floats(w, 1, 1) / CNN_BF16_NAME(cnn_windows_rows)(w, 1);
+    view_steps(w, v, 0, row, copy_floats(w, v->lines, 1));
+    v->stride[0] = (ptrdiff_t)(w->stride_w * w->channels / 2);
 }
 
 static void view_steps_by_taps(const struct cnn_windows *w, struct cnn_view *v, size_t floats)
@@ -276,6 +303,8 @@ struct cnn_view CNN_BF16_NAME(cnn_windows_view)(const struct cnn_windows *w,
     v.data = channels->copy;
     if (cnn_windows_by_taps(w))
         view_steps_by_taps(w, &v, floats);
+    else if (w->copying == CNN_COPY_ROW_PAIRS)
+        view_steps_of_pairs(w, &v);
     else
         view_steps(w, &v, floats, CNN_BF16_NAME(cnn_windows_columns)(w) * floats,
                    copy_floats(w, v.lines, floats));
