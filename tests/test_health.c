@@ -76,7 +76,8 @@ static void test_probe_finds_the_channels_that_are_zero_for_every_image(void **s
 {
     (void)state;
     struct bench b = bench_open(description);
-    assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_health_open(b.model, &b.evaluator, CNN_GRADIENTS_BY_PIECE, &b.health, NULL), CNN_OK);
     size_t bias = network_tensor(b.model, "d.bias"), weight = network_tensor(b.model, "d.weight");
     float low[10], zero[100] = {0};
     for (size_t i = 0; i < 10; i++)
@@ -113,7 +114,9 @@ static void test_probe_ends_after_256_images_whatever_the_batch(void **state)
                 memset((uint8_t *)(uintptr_t)cnn_dataset_read(b.val, i, NULL), i == last ? 255 : 0,
                        pixels);
             b.evaluator.batch = batches[k];
-            assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
+            assert_int_equal(
+                cnn_health_open(b.model, &b.evaluator, CNN_GRADIENTS_BY_PIECE, &b.health, NULL),
+                CNN_OK);
             cnn_health_probe(&b.health);
             assert_near(row_of(&b, "a")->dead, extra ? 0.75 : 0.25, 0);
             bench_close(&b);
@@ -138,17 +141,26 @@ static void see(void *context, struct cnn_stretch what, const float *gradients)
 {
     struct seen *seen = context;
     memcpy(seen->gradients + what.begin, gradients, (what.end - what.begin) * sizeof *gradients);
-    cnn_health_watch(seen->health, what, gradients);
+    const struct cnn_step_watcher health = cnn_health_watcher(seen->health);
+    health.gradients(health.context, what, gradients);
 }
 
-static void test_norms_are_those_of_the_step(void **state)
+static void see_update(void *context, struct cnn_stretch what)
 {
-    (void)state;
-    struct bench b = bench_open(description);
+    const struct seen *seen = context;
+    const struct cnn_step_watcher health = cnn_health_watcher(seen->health);
+    if (health.updated)
+        health.updated(health.context, what);
+}
+
+static void check_norms(const char *text, enum cnn_gradients how)
+{
+    struct bench b = bench_open(text);
     struct cnn_step step;
     size_t labels[16];
     assert_int_equal(cnn_step_open(b.model, b.model->parameters, 16, &step, NULL), CNN_OK);
-    assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
+    assert_int_equal(cnn_recipe_gradients(&b.model->recipe, 1), how);
+    assert_int_equal(cnn_health_open(b.model, &b.evaluator, how, &b.health, NULL), CNN_OK);
     for (size_t i = 0; i < 16; i++) {
         labels[i] = cnn_dataset_label(b.val, i);
         cnn_normalize(&b.model->normalization, cnn_dataset_read(b.val, i, NULL), 256,
@@ -158,9 +170,11 @@ static void test_norms_are_those_of_the_step(void **state)
     cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
     struct seen seen = {.gradients = cnn_floats_new(b.model->graph.parameter_floats),
                         .health = &b.health};
-    step.watcher = (struct cnn_taker){see, &seen};
-    cnn_health_before_step(&b.health, step.parameters);
-    cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
+    step.watcher = (struct cnn_step_watcher){see, see_update, &seen};
+    for (int steps = 0; steps < 2; steps++) { /* a second one begins anew */
+        cnn_health_before_step(&b.health, step.parameters);
+        cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
+    }
     cnn_health_after_step(&b.health, 7, step.parameters, 0.5);
     const struct cnn_node *e = &b.model->graph.nodes[network_layer(b.model, "e")];
     const float *gradients = seen.gradients;
@@ -181,14 +195,33 @@ static void test_norms_are_those_of_the_step(void **state)
     assert_int_equal(row->epoch, 7);
     assert_true(isnan(row_of(&b, "b")->weight_norm) && isnan(row_of(&b, "b")->gradient_norm) &&
                 isnan(row_of(&b, "b")->update_norm));
-    cnn_health_watch(&b.health,
-                     (struct cnn_stretch){e->tensors[0].offset, e->tensors[0].offset + 1},
-                     &(float){NAN});
+    see(&seen, (struct cnn_stretch){e->tensors[0].offset, e->tensors[0].offset + 1}, &(float){NAN});
     cnn_health_after_step(&b.health, 7, step.parameters, 0.5);
     assert_true(isinf(row->gradient_norm));
     cnn_floats_free(seen.gradients);
     cnn_step_close(&step);
     bench_close(&b);
+}
+
+static void test_norms_are_those_of_the_step(void **state)
+{
+    (void)state;
+    check_norms(description, CNN_GRADIENTS_BY_PIECE);
+}
+
+/* A clipped step waits for all gradients; these are too small to be clipped. */
+static void test_norms_are_those_of_a_step_that_waits(void **state)
+{
+    (void)state;
+    char text[2048];
+    snprintf(text, sizeof text, "%s", description);
+    const char *train = "train: {";
+    char *at = strstr(text, train);
+    assert_non_null(at);
+    at += strlen(train);
+    memmove(at + strlen("clip_norm: 1e6, "), at, strlen(at) + 1);
+    memcpy(at, "clip_norm: 1e6, ", strlen("clip_norm: 1e6, "));
+    check_norms(text, CNN_GRADIENTS_KEPT);
 }
 
 #define HEALTHY(name)                                                                              \
@@ -382,7 +415,8 @@ static void test_hints_are_told_once(void **state)
     (void)state;
     struct bench b = bench_open(description);
     size_t tales = 0;
-    assert_int_equal(cnn_health_open(b.model, &b.evaluator, &b.health, NULL), CNN_OK);
+    assert_int_equal(
+        cnn_health_open(b.model, &b.evaluator, CNN_GRADIENTS_BY_PIECE, &b.health, NULL), CNN_OK);
     for (size_t i = 0; i < b.health.count; i++) {
         b.health.rows[i].weight_norm = b.health.rows[i].update_norm = b.health.rows[i].lr_factor =
             1;
@@ -470,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_probe_finds_the_channels_that_are_zero_for_every_image),
         cmocka_unit_test(test_probe_ends_after_256_images_whatever_the_batch),
         cmocka_unit_test(test_norms_are_those_of_the_step),
+        cmocka_unit_test(test_norms_are_those_of_a_step_that_waits),
         cmocka_unit_test(test_healthy_network_gets_no_hint),
         cmocka_unit_test(test_long_steps_of_muon_are_meant),
         cmocka_unit_test(test_hints_name_the_layer_with_its_evidence),

@@ -257,6 +257,26 @@ static void go_back(struct cnn_check *check, size_t n)
     cnn_free(layers.states);
 }
 
+/* Copies running statistics out of the parameters, or back into them; kept may be NULL. Returns how
+ * many floats they are. */
+static size_t exchange_statistics(const struct cnn_graph *graph, float *parameters, float *kept,
+                                  bool back)
+{
+    size_t floats = 0;
+    for (size_t i = 0; i < graph->count; i++)
+        for (size_t slot = 0; cnn_slot_find(&graph->nodes[i], &slot); slot++) {
+            const struct cnn_tensor *t = &graph->nodes[i].tensors[slot];
+            if (t->role != CNN_ROLE_STATISTIC)
+                continue;
+            float *own = parameters + t->offset;
+            if (kept)
+                memcpy(back ? own : kept + floats, back ? kept + floats : own,
+                       t->count * sizeof *own);
+            floats += t->count;
+        }
+    return floats;
+}
+
 /* Forward and back in training mode, which changes running statistics: they are put back. Nothing
  * else that a step reads is written. */
 static void run_sample(struct cnn_check *check, const struct sample *sample)
@@ -264,8 +284,13 @@ static void run_sample(struct cnn_check *check, const struct sample *sample)
     struct cnn_training *t = check->t;
     const struct cnn_step *step = &t->step;
     const struct cnn_targets targets = {.labels = sample->labels};
-    /* its copy of them is free until the end of an epoch */
-    cnn_health_before_step(&t->health, step->parameters);
+    float *statistics =
+        cnn_floats_new(exchange_statistics(&t->model->graph, step->parameters, NULL, false));
+    if (!statistics) {
+        check->want = CNN_WANT_MEMORY;
+        return;
+    }
+    exchange_statistics(&t->model->graph, step->parameters, statistics, false);
     cnn_plan_forward(step->plan, sample->n, true, t->model->recipe.seed);
     struct cnn_loss_result result = cnn_loss_compute(
         step->loss, sample->n, step->classes, cnn_plan_value(step->plan, step->target), &targets,
@@ -273,8 +298,8 @@ static void run_sample(struct cnn_check *check, const struct sample *sample)
     check_loss(check, result.loss / result.weight, result.finite);
     if (result.finite)
         go_back(check, sample->n);
-    memcpy(step->parameters, t->health.before,
-           t->model->graph.parameter_floats * sizeof *step->parameters);
+    exchange_statistics(&t->model->graph, step->parameters, statistics, true);
+    cnn_floats_free(statistics);
     cnn_plan_parameters_changed(step->plan);
 }
 

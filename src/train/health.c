@@ -31,27 +31,47 @@ static bool add_rows(struct cnn_health *health, const struct cnn_graph *graph)
     return true;
 }
 
+/* Parameters that are to be kept from before their update. */
+static size_t floats_before(const struct cnn_graph *graph, enum cnn_gradients gradients)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < graph->count; i++) {
+        const struct cnn_node *node = &graph->nodes[i];
+        const struct cnn_stretch all = cnn_node_stretch(node);
+        const bool cut = gradients == CNN_GRADIENTS_BY_PIECE && node->execution->piece &&
+                         node->execution->piece(node) > 0;
+        /* a piece of weights, or the biases */
+        const size_t floats =
+            cut ? node->execution->piece(node) + node->out.c : all.end - all.begin;
+        most = floats > most ? floats : most;
+    }
+    return gradients == CNN_GRADIENTS_KEPT ? graph->parameter_floats : most;
+}
+
 cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *evaluator,
-                           struct cnn_health *out, cnn_diag *diag)
+                           enum cnn_gradients gradients, struct cnn_health *out, cnn_diag *diag)
 {
     const struct cnn_graph *graph = &model->graph;
-    struct cnn_health health = {.model = model, .graph = graph, .evaluator = evaluator};
+    const size_t floats = floats_before(graph, gradients);
+    struct cnn_health health = {
+        .model = model, .graph = graph, .evaluator = evaluator, .gradients = gradients};
     health.rows = cnn_calloc(graph->count, sizeof *health.rows);
     health.nodes = cnn_calloc(graph->count, sizeof *health.nodes);
     health.alive = cnn_calloc(graph->count, sizeof *health.alive);
     health.living = cnn_calloc(graph->count, sizeof *health.living);
     health.told = cnn_calloc(graph->count, sizeof *health.told);
-    health.before = cnn_floats_new(graph->parameter_floats);
+    health.before = cnn_floats_new(floats);
     health.squares = cnn_calloc(graph->count, sizeof *health.squares);
+    health.updates = cnn_calloc(graph->count, sizeof *health.updates);
     health.pixels = cnn_malloc(cnn_shape_count(graph->input));
     if (health.pixels && health.rows && health.nodes && health.alive && health.living &&
-        health.told && health.before && health.squares && add_rows(&health, graph)) {
+        health.told && health.before && health.squares && health.updates &&
+        add_rows(&health, graph)) {
         *out = health;
         return CNN_OK;
     }
     cnn_health_close(&health);
-    return cnn_fail_memory(diag, graph->parameter_floats * sizeof(float),
-                           "a copy of the parameters");
+    return cnn_fail_memory(diag, floats * sizeof(float), "a copy of parameters");
 }
 
 void cnn_health_close(struct cnn_health *health)
@@ -66,20 +86,41 @@ void cnn_health_close(struct cnn_health *health)
     cnn_free(health->pixels);
     cnn_floats_free(health->before);
     cnn_free(health->squares);
+    cnn_free(health->updates);
 }
 
 void cnn_health_before_step(struct cnn_health *health, const float *parameters)
 {
     const struct cnn_graph *graph = &health->model->graph;
-    memcpy(health->before, parameters, graph->parameter_floats * sizeof(float));
+    if (health->gradients == CNN_GRADIENTS_KEPT)
+        memcpy(health->before, parameters, graph->parameter_floats * sizeof(float));
+    health->parameters = parameters;
     memset(health->squares, 0, graph->count * sizeof *health->squares);
+    memset(health->updates, 0, graph->count * sizeof *health->updates);
 }
 
-void cnn_health_watch(void *context, struct cnn_stretch what, const float *gradients)
+static void see_gradients(void *context, struct cnn_stretch what, const float *gradients)
 {
     struct cnn_health *health = context;
     size_t layer = cnn_graph_owner(&health->model->graph, what.begin);
     health->squares[layer] += cnn_kernels()->squares(what.end - what.begin, gradients, NULL);
+    if (health->gradients != CNN_GRADIENTS_KEPT)
+        memcpy(health->before, health->parameters + what.begin,
+               (what.end - what.begin) * sizeof *health->before);
+}
+
+static void see_update(void *context, struct cnn_stretch what)
+{
+    struct cnn_health *health = context;
+    size_t layer = cnn_graph_owner(&health->model->graph, what.begin);
+    health->updates[layer] += cnn_kernels()->squares(
+        what.end - what.begin, health->parameters + what.begin, health->before);
+}
+
+struct cnn_step_watcher cnn_health_watcher(struct cnn_health *health)
+{
+    return (struct cnn_step_watcher){
+        see_gradients, health->gradients == CNN_GRADIENTS_KEPT ? NULL : see_update, health};
 }
 
 static double norm_of(double squares)
@@ -113,7 +154,10 @@ void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float 
         row->weight_norm = layer_norm(node, parameters, NULL);
         row->gradient_norm =
             isnan(row->weight_norm) ? NAN : norm_of(health->squares[health->nodes[i]]);
-        row->update_norm = layer_norm(node, parameters, health->before);
+        row->update_norm = health->gradients == CNN_GRADIENTS_KEPT
+                               ? layer_norm(node, parameters, health->before)
+                           : isnan(row->weight_norm) ? NAN
+                                                     : norm_of(health->updates[health->nodes[i]]);
         row->lr_factor = lr_factor;
     }
 }

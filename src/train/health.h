@@ -6,6 +6,7 @@
 
 #include "report/health.h"
 #include "train/evaluate.h"
+#include "train/step.h"
 
 #define CNN_HEALTH_PROBE 256 /* images, the first of the validation images */
 
@@ -19,9 +20,12 @@ struct cnn_health {
     size_t *nodes; /* the layer of each row */
     /* by layer: which channels were not zero; NULL where the layer does not cut off */
     bool **alive;
-    size_t *living;  /* by layer: how many */
-    float *before;   /* the parameters before the step */
-    double *squares; /* by layer: the sum of its gradients' squares */
+    size_t *living; /* by layer: how many */
+    float *before;  /* parameters before their update: all, or of the gradients at hand */
+    enum cnn_gradients gradients;
+    const float *parameters; /* of the step that is measured */
+    /* by layer: the sum of its gradients' squares; where they are not kept, of its update's */
+    double *squares, *updates;
     /* by row: the kinds of hints that were given, bits; those about the network as a whole are in
      * row 0 */
     unsigned *told;
@@ -29,17 +33,17 @@ struct cnn_health {
     uint8_t *pixels; /* of an image of the probe */
 };
 
-/* Both are the caller's, and outlive this. The struct is zeroed by the caller; close is then always
- * legal. */
+/* Both are the caller's, and outlive this. gradients: of the steps that are measured. The struct is
+ * zeroed by the caller; close is then always legal. */
 cnn_status cnn_health_open(const cnn_model *model, const struct cnn_evaluator *evaluator,
-                           struct cnn_health *out, cnn_diag *diag);
+                           enum cnn_gradients gradients, struct cnn_health *out, cnn_diag *diag);
 void cnn_health_close(struct cnn_health *health);
 
 /* Before a step that is to be measured, and after it: parameters are what it trains, lr_factor the
- * schedule's. In between it is shown the gradients: it is a step's watcher. after fills in the rows
- * of `epoch` but for what is dead; probe does that. */
+ * schedule's. In between it is the step's watcher. after fills in the rows of `epoch` but for what
+ * is dead; probe does that. */
 void cnn_health_before_step(struct cnn_health *health, const float *parameters);
-void cnn_health_watch(void *health, struct cnn_stretch what, const float *gradients);
+struct cnn_step_watcher cnn_health_watcher(struct cnn_health *health);
 void cnn_health_after_step(struct cnn_health *health, size_t epoch, const float *parameters,
                            double lr_factor);
 void cnn_health_probe(struct cnn_health *health);

@@ -311,7 +311,10 @@ cnn_status cnn_training_parts(struct cnn_training *t, const cnn_train_options *o
     t->evaluation.split = cnn_split_names[t->val_split];
     if (status == CNN_OK)
         status = cnn_samples_new(t->val, CNN_REPORT_SAMPLES, &t->samples, diag);
-    return status == CNN_OK ? cnn_health_open(t->model, &t->evaluator, &t->health, diag) : status;
+    const enum cnn_gradients gradients =
+        cnn_recipe_gradients(&t->model->recipe, cnn_cluster_ranks(t->cluster));
+    return status == CNN_OK ? cnn_health_open(t->model, &t->evaluator, gradients, &t->health, diag)
+                            : status;
 }
 
 cnn_status cnn_training_prepare(struct cnn_training *t, const cnn_train_options *options,

@@ -192,13 +192,13 @@ static uint64_t dropout_seed(const struct cnn_step *step)
 static void show_gradients(const struct cnn_step *step)
 {
     const float *gradients = cnn_plan_parameter_gradients(step->plan);
-    for (size_t i = 0; step->watcher.take && i < step->graph->count; i++)
+    for (size_t i = 0; step->watcher.gradients && i < step->graph->count; i++)
         for (size_t slot = 0; cnn_slot_find(&step->graph->nodes[i], &slot); slot++) {
             const struct cnn_tensor *t = &step->graph->nodes[i].tensors[slot];
             if (cnn_tensor_trained(t))
-                step->watcher.take(step->watcher.context,
-                                   (struct cnn_stretch){t->offset, t->offset + t->count},
-                                   gradients + t->offset);
+                step->watcher.gradients(step->watcher.context,
+                                        (struct cnn_stretch){t->offset, t->offset + t->count},
+                                        gradients + t->offset);
         }
 }
 
@@ -220,9 +220,11 @@ static void update_piece(void *context, struct cnn_stretch what, const float *gr
 {
     const struct update *update = context;
     const struct cnn_step *step = update->step;
-    if (step->watcher.take)
-        step->watcher.take(step->watcher.context, what, gradients);
+    if (step->watcher.gradients)
+        step->watcher.gradients(step->watcher.context, what, gradients);
     cnn_optimizer_update(step->optimizer, what, step->parameters, gradients, update->lr);
+    if (step->watcher.updated)
+        step->watcher.updated(step->watcher.context, what);
 }
 
 /* While backward goes on: gradients are used up while they are in the cache, and take no memory. */
@@ -243,7 +245,7 @@ static void update_shared(struct cnn_step *step, size_t n, double lr)
                                                  .parameters = step->parameters,
                                                  .lr = lr,
                                                  .clip_norm = step->model->recipe.clip_norm,
-                                                 .whole = step->watcher.take});
+                                                 .whole = step->watcher.gradients});
     cnn_plan_backward(step->plan, n, step->target);
     cnn_reduce_end(step->reduce);
     show_gradients(step);

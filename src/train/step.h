@@ -7,6 +7,17 @@
 #include "train/clip.h"
 #include "train/reduce.h"
 
+/* Looks on at a step. `gradients` is shown the gradients of each trained tensor, or pieces of them:
+ * those that are clipped already; where processes share the batch after the update, and all set it
+ * alike: rank 0 sees the gradients of the whole batch, others those of their share alone. Members
+ * may be NULL. */
+struct cnn_step_watcher {
+    void (*gradients)(void *context, struct cnn_stretch what, const float *gradients);
+    /* after the update of each, where gradients are not kept (cnn_recipe_gradients) */
+    void (*updated)(void *context, struct cnn_stretch what);
+    void *context;
+};
+
 struct cnn_step {
     const struct cnn_kernels *kernels;
     const struct cnn_loss *loss;
@@ -18,14 +29,10 @@ struct cnn_step {
     /* with train.ema, the caller's: the running mean of what is trained; else NULL */
     float *mean;
     uint64_t seed;
-    size_t target, classes;    /* the value that the loss reads, and its size */
-    struct cnn_reduce *reduce; /* with the processes that share batches; NULL: it is alone */
-    /* Is shown the gradients of each trained tensor of the next step, or pieces of them, before the
-     * update, where take is not NULL: those that are clipped already; where processes share the
-     * batch after the update, and all set it alike: rank 0 sees the gradients of the whole batch,
-     * others those of their share alone. */
-    struct cnn_taker watcher;
-    float **collected; /* cnn_step_collect: slabs of the optimiser; NULL: none are */
+    size_t target, classes;          /* the value that the loss reads, and its size */
+    struct cnn_reduce *reduce;       /* with the processes that share batches; NULL: it is alone */
+    struct cnn_step_watcher watcher; /* of the next step */
+    float **collected;               /* cnn_step_collect: slabs of the optimiser; NULL: none are */
 };
 
 /* For batches of up to `batch` images. The caller puts each into cnn_plan_input(step->plan).

@@ -63,7 +63,7 @@ static cnn_status take_step(struct cnn_trainer_state *r)
     size_t n = batch->n;
     bool last =
         (progress->step + 1) % progress->steps_per_epoch == 0 || progress->step + 1 == r->t.steps;
-    r->t.step.watcher = (struct cnn_taker){last ? cnn_health_watch : NULL, &r->t.health};
+    r->t.step.watcher = last ? cnn_health_watcher(&r->t.health) : (struct cnn_step_watcher){0};
     if (last)
         cnn_health_before_step(&r->t.health, r->t.step.parameters);
     struct cnn_loss_result result;

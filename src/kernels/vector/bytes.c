@@ -98,9 +98,9 @@ static void pool_row(void *context, size_t task, size_t thread)
             window_max(k, &w, x, (unsigned char *)k->y + pixel * k->row);
     }
     const struct cnn_integers *n = k->integers;
+    const size_t line = p->out_w * k->row;
     if (p->average && n->y.scale > 0)
-        CNN_ISA_NAME(cnn_look_up)
-        (n->table, p->out_w * k->row, (unsigned char *)k->y + task * p->out_w * k->row);
+        CNN_ISA_NAME(cnn_look_up)(n->table, line, (unsigned char *)k->y + task * line);
 }
 
 void CNN_ISA_NAME(cnn_pool_bytes)(const struct cnn_pool *p, size_t n, const unsigned char *x,

@@ -314,10 +314,10 @@ static void store(const struct work *k, const struct line *l)
 /* What y still wants, of numbers that lie side by side. */
 static void finish(const struct work *k, size_t count, size_t at)
 {
+    unsigned char *codes = (unsigned char *)k->pass->y + at;
     float *numbers = (float *)k->pass->y + at;
     if (!k->floats)
-        CNN_ISA_NAME(cnn_look_up)
-        (k->pass->integers->table, count, (unsigned char *)k->pass->y + at);
+        CNN_ISA_NAME(cnn_look_up)(k->pass->integers->table, count, codes);
     else if (k->pass->activation.kind != CNN_ACT_NONE)
         CNN_ISA_NAME(cnn_activate)(k->pass->activation, count, numbers, numbers);
 }
