@@ -19,7 +19,7 @@ random = numpy.random.default_rng(7)
 def weights(*dims):
     """Normal numbers that keep the size of what goes through: dims[0] filters."""
     fan = int(numpy.prod(dims[1:]))
-    return (random.standard_normal(dims) * math.sqrt(2 / fan)).astype("<f4")
+    return random.standard_normal(dims, dtype="f4") * numpy.float32(math.sqrt(2 / fan))
 
 
 def around(value, count):
@@ -37,8 +37,9 @@ def varint(value):
     return out + bytes([value])
 
 
-def field(number, data):
-    return varint(number << 3 | 2) + varint(len(data)) + data
+def field(number, *parts):
+    """In parts, of which the numbers of a layer are one: joining them would copy hundreds of megabytes once for each message around them."""
+    return [varint(number << 3 | 2) + varint(sum(len(part) for part in parts)), *parts]
 
 
 class Caffe:
@@ -124,24 +125,24 @@ class Caffe:
         return self.layer("Eltwise", name, bottoms, name, [])
 
     def encode(self, kind, name, blobs):
-        encoded = b""
+        encoded = []
         for blob in blobs:
             if self.old:
                 dims = (1,) * (4 - blob.ndim) + blob.shape
-                body = b"".join(varint(i + 1 << 3) + varint(d) for i, d in enumerate(dims))
+                body = [varint(i + 1 << 3) + varint(d) for i, d in enumerate(dims)]
             else:
-                body = field(7, field(1, b"".join(varint(d) for d in blob.shape)))
-            encoded += field(6 if self.old else 7, body + field(5, blob.astype("<f4").tobytes()))
+                body = field(7, *field(1, *[varint(d) for d in blob.shape]))
+            encoded += field(6 if self.old else 7, *body, *field(5, blob.astype("<f4", copy=False).tobytes()))
         if self.old:
-            return field(2, field(4, name.encode()) + varint(5 << 3) + varint(self.TYPES[kind][1]) + encoded)
-        return field(100, field(1, name.encode()) + field(2, kind.encode()) + encoded)
+            return field(2, *field(4, name.encode()), varint(5 << 3) + varint(self.TYPES[kind][1]), *encoded)
+        return field(100, *field(1, name.encode()), *field(2, kind.encode()), *encoded)
 
     def write(self, folder):
         with open(f"{folder}/net.prototxt", "w") as file:
             file.write("\n".join(self.text) + "\n")
         with open(f"{folder}/net.caffemodel", "wb") as file:
             for blob in self.blobs:
-                file.write(self.encode(*blob))
+                file.writelines(self.encode(*blob))
         return self.shapes["data"]
 
 
