@@ -35,7 +35,7 @@ model() {
 
 # make DESCRIPTION [PRECISION [OPTION...]]: its C, and what cnn predict gives of it.
 make() {
-    rm -rf "$c" "$directory/weights.o" "$directory"/net-*.{o,ci} "$directory"/read.* && model "$1" "${2:-float32}" &&
+    rm -rf "$c" "$directory"/{weights,harness}.o "$directory"/net-*.{o,ci} "$directory"/read.* && model "$1" "${2:-float32}" &&
         "$CNN" export "$directory/net.safetensors" --format c --name net -o "$c" --images 500 "${@:3}" &&
         "$CNN" predict "$directory/net.safetensors" "$directory/input.npy" --save-output "$directory/own.npy" >/dev/null
 }
@@ -46,17 +46,18 @@ GRAPH='-fstack-usage -fcallgraph-info=su'
 $HOST $GRAPH -x c -c /dev/null -o "$directory/none.o" 2>/dev/null || GRAPH=
 
 # build LEVEL [FLAG...]: the harness around it, without a warning. The network's object stays, as net-O2.o and so on, for `alone` and `stack`. The weights are the
-# same at any level, so they are compiled only once.
+# same at any level, and the harness, which is no part of what is exported, sees a header of constants and declarations: both are compiled only once.
 build() {
-    local weights=$c/net_weights.c net=$directory/net$1.o
+    local weights=$c/net_weights.c harness=$root/tests/export_c/harness.c net=$directory/net$1.o
     if [[ $* != *-fsanitize* ]]; then
         # shellcheck disable=SC2086
-        [ -e "$directory/weights.o" ] || $HOST -std=c99 $STRICT -c "$weights" -o "$directory/weights.o" || return 1
-        weights=$directory/weights.o
+        [ -e "$directory/weights.o" ] || { $HOST -std=c99 $STRICT -c "$weights" -o "$directory/weights.o" &&
+            $HOST -std=c99 $STRICT -O1 -I"$c" -c "$harness" -o "$directory/harness.o"; } || return 1
+        weights=$directory/weights.o harness=$directory/harness.o
     fi
     # shellcheck disable=SC2086
     $HOST -std=c99 $STRICT "$@" $GRAPH -c "$c/net.c" -o "$net" &&
-        $HOST -std=c99 $STRICT "$@" -I"$c" -o "$directory/harness" "$net" "$weights" "$root/tests/export_c/harness.c" -lm
+        $HOST -std=c99 $STRICT "$@" -I"$c" -o "$directory/harness" "$net" "$weights" "$harness" -lm
 }
 
 # near TOLERANCE: the largest difference as a share of the largest number.
@@ -117,12 +118,13 @@ rows() {
 }
 
 # strict COMPILER FLAGS...: without a warning. Of large networks, reading the weights is most of the time, so each compiler reads them once. The host's compiler
-# has compiled both in build.
+# has compiled both in build, and another that `stack` has asked has compiled net.c with all warnings and the same flags.
 strict() {
     local compiler=$1 file
     shift
     for file in net.c main.c; do
         [ "$file $compiler" != "net.c $HOST" ] || continue
+        [ "$file $*" != "net.c -std=c99 -O2" ] || ! [ -e "$directory/net-$compiler-O2.ci" ] || continue
         # shellcheck disable=SC2086
         $compiler "$@" $STRICT -I"$c" -c "$c/$file" -o "$directory/strict.o" || return 1
     done
@@ -142,11 +144,12 @@ alone() {
 stack() {
     local compiler graph took said
     said=$(sed -n 's/^ \* stack  *at most \([0-9,]*\) bytes.*/\1/p' "$c/net.h" | tr -d ,)
+    # shellcheck disable=SC2086
     for compiler in gcc riscv64-linux-gnu-gcc arm-none-eabi-gcc; do
         command -v $compiler >/dev/null || continue
         graph=$directory/net$1.ci
         [ $compiler = gcc ] && [ -n "$GRAPH" ] ||
-            { graph=$directory/other.ci && $compiler -std=c99 "$1" -fstack-usage -fcallgraph-info=su -c "$c/net.c" -o "$directory/other.o"; } || return 1
+            { graph=$directory/net-$compiler$1.ci && $compiler -std=c99 "$1" $STRICT -fstack-usage -fcallgraph-info=su -c "$c/net.c" -o "${graph%.ci}.o"; } || return 1
         took=$(awk -f "$root/tests/export_c/depth.awk" "$graph") && echo "$compiler: $took of $said" &&
             [ "$took" -gt 0 ] && [ "$took" -le "$said" ] || return 1
     done
