@@ -25,8 +25,12 @@ float *tensor_new(size_t size)
 {
     float *memory = cnn_floats_new(size + 2 * GUARD);
     assert_non_null(memory);
-    for (size_t i = 0; i < size + 2 * GUARD; i++)
-        memory[i] = guard_value();
+    /* The first half is copied again and again: a loop over all took a fifth of some tests under
+     * sanitizers. */
+    size_t whole = size + 2 * GUARD, done = 1;
+    memory[0] = guard_value();
+    for (; done < whole; done *= 2)
+        memcpy(memory + done, memory, (done < whole - done ? done : whole - done) * sizeof *memory);
     return memory + GUARD;
 }
 
