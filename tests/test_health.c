@@ -153,7 +153,8 @@ static void see_update(void *context, struct cnn_stretch what)
         health.updated(health.context, what);
 }
 
-static void check_norms(const char *text, enum cnn_gradients how)
+/* The norms of one layer, in steps whose gradients are taken in this way. */
+static void check_norms(const char *text, enum cnn_gradients how, const char *layer)
 {
     struct bench b = bench_open(text);
     struct cnn_step step;
@@ -171,57 +172,73 @@ static void check_norms(const char *text, enum cnn_gradients how)
     struct seen seen = {.gradients = cnn_floats_new(b.model->graph.parameter_floats),
                         .health = &b.health};
     step.watcher = (struct cnn_step_watcher){see, see_update, &seen};
+    float *before = cnn_floats_new(b.model->graph.parameter_floats);
     for (int steps = 0; steps < 2; steps++) { /* a second one begins anew */
+        memcpy(before, step.parameters, b.model->graph.parameter_floats * sizeof *before);
         cnn_health_before_step(&b.health, step.parameters);
         cnn_step_run(&step, 16, &(struct cnn_targets){.labels = labels}, 0.25);
     }
     cnn_health_after_step(&b.health, 7, step.parameters, 0.5);
-    const struct cnn_node *e = &b.model->graph.nodes[network_layer(b.model, "e")];
-    const float *gradients = seen.gradients;
-    double weight = 0, gradient = 0;
-    for (size_t slot = 0; cnn_slot_find(e, &slot); slot++)
-        if (cnn_role_trained(e->tensors[slot].role)) {
-            weight = hypot(weight, norm(b.model->parameters + e->tensors[slot].offset,
-                                        e->tensors[slot].count));
-            gradient =
-                hypot(gradient, norm(gradients + e->tensors[slot].offset, e->tensors[slot].count));
-        }
-    const struct cnn_health_row *row = row_of(&b, "e");
-    assert_true(gradient > 0);
-    assert_near(row->gradient_norm, gradient, 1e-9);
-    assert_near(row->weight_norm, weight, 1e-9);
-    assert_near(row->update_norm, 0.25 * gradient, 1e-6); /* sgd without momentum */
+    for (size_t i = 0; i < b.model->graph.parameter_floats; i++)
+        before[i] = step.parameters[i] - before[i];
+    const struct cnn_node *node = &b.model->graph.nodes[network_layer(b.model, layer)];
+    double weight = 0, gradient = 0, update = 0;
+    for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
+        const struct cnn_tensor *t = &node->tensors[slot];
+        weight = hypot(weight, norm(b.model->parameters + t->offset, t->count));
+        gradient = hypot(gradient, norm(seen.gradients + t->offset, t->count));
+        update = hypot(update, norm(before + t->offset, t->count));
+    }
+    const struct cnn_health_row *row = row_of(&b, layer);
+    assert_true(gradient > 0 && update > 0);
+    assert_near(row->gradient_norm, gradient, 1e-9 * (1 + gradient));
+    assert_near(row->weight_norm, weight, 1e-9 * (1 + weight));
+    assert_near(row->update_norm, update, 1e-6 * update);
     assert_near(row->lr_factor, 0.5, 0);
     assert_int_equal(row->epoch, 7);
     assert_true(isnan(row_of(&b, "b")->weight_norm) && isnan(row_of(&b, "b")->gradient_norm) &&
                 isnan(row_of(&b, "b")->update_norm));
-    see(&seen, (struct cnn_stretch){e->tensors[0].offset, e->tensors[0].offset + 1}, &(float){NAN});
+    const size_t first = node->tensors[0].offset;
+    see(&seen, (struct cnn_stretch){first, first + 1}, &(float){NAN});
     cnn_health_after_step(&b.health, 7, step.parameters, 0.5);
     assert_true(isinf(row->gradient_norm));
     cnn_floats_free(seen.gradients);
+    cnn_floats_free(before);
     cnn_step_close(&step);
     bench_close(&b);
+}
+
+/* The description with other words in one place, in text. */
+static const char *changed(char *text, size_t size, const char *from, const char *to)
+{
+    const char *at = strstr(description, from);
+    assert_non_null(at);
+    snprintf(text, size, "%.*s%s%s", (int)(at - description), description, to, at + strlen(from));
+    return text;
 }
 
 static void test_norms_are_those_of_the_step(void **state)
 {
     (void)state;
-    check_norms(description, CNN_GRADIENTS_BY_PIECE);
-}
-
-/* A clipped step waits for all gradients; these are too small to be clipped. */
-static void test_norms_are_those_of_a_step_that_waits(void **state)
-{
-    (void)state;
     char text[2048];
-    snprintf(text, sizeof text, "%s", description);
-    const char *train = "train: {";
-    char *at = strstr(text, train);
-    assert_non_null(at);
-    at += strlen(train);
-    memmove(at + strlen("clip_norm: 1e6, "), at, strlen(at) + 1);
-    memcpy(at, "clip_norm: 1e6, ", strlen("clip_norm: 1e6, "));
-    check_norms(text, CNN_GRADIENTS_KEPT);
+    check_norms(description, CNN_GRADIENTS_BY_PIECE, "e");
+    /* clipped gradients wait for each other; these are too small to be clipped */
+    check_norms(changed(text, sizeof text, "epochs: 1,", "epochs: 1, clip_norm: 1e6,"),
+                CNN_GRADIENTS_KEPT, "e");
+    check_norms(changed(text, sizeof text, "{type: sgd, lr: 0.25}", "{type: muon, lr: 0.01}"),
+                CNN_GRADIENTS_BY_LAYER, "e");
+    /* several pieces of weights, or all at once */
+    static const char *const optimizers[] = {"{type: sgd, lr: 0.25}", "{type: muon, lr: 0.01}"};
+    for (size_t i = 0; i < 2; i++) {
+        char large[2048];
+        changed(large, sizeof large, "  - {name: c,",
+                "  - {type: dense, units: 64}\n  - {name: large, type: dense, units: 66000}\n"
+                "  - {name: c,");
+        char *at = strstr(large, optimizers[0]);
+        assert_non_null(at);
+        snprintf(at, sizeof large - (size_t)(at - large), "%s}\n", optimizers[i]);
+        check_norms(large, i ? CNN_GRADIENTS_BY_LAYER : CNN_GRADIENTS_BY_PIECE, "large");
+    }
 }
 
 #define HEALTHY(name)                                                                              \
@@ -504,7 +521,6 @@ int main(void)
         cmocka_unit_test(test_probe_finds_the_channels_that_are_zero_for_every_image),
         cmocka_unit_test(test_probe_ends_after_256_images_whatever_the_batch),
         cmocka_unit_test(test_norms_are_those_of_the_step),
-        cmocka_unit_test(test_norms_are_those_of_a_step_that_waits),
         cmocka_unit_test(test_healthy_network_gets_no_hint),
         cmocka_unit_test(test_long_steps_of_muon_are_meant),
         cmocka_unit_test(test_hints_name_the_layer_with_its_evidence),

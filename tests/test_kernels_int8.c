@@ -261,6 +261,21 @@ static struct cnn_conv same_size(size_t size, size_t in_c, size_t out_c)
                              .direct = true};
 }
 
+/* Groups of so few filters that several of them share four bytes of a pixel. */
+static void test_conv_int8_is_as_plain_c_when_groups_share_bytes(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {{8, 4, 2}, {8, 2, 2}, {12, 3, 3}, {16, 4, 4}, {8, 10, 2}};
+    unsigned seed = 5;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct problem p = {.n = 3,
+                            .activation = {.kind = i % 2 ? CNN_ACT_TANH : CNN_ACT_SILU},
+                            .c = same_size(9, shapes[i][0], shapes[i][1])};
+        p.c.groups = shapes[i][2];
+        check(&p, &seed);
+    }
+}
+
 static void test_conv_int8_is_as_plain_c_when_it_is_large(void **state)
 {
     (void)state;
@@ -390,6 +405,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv_int8_is_as_plain_c_when_shapes_are_odd),
         cmocka_unit_test(test_conv_int8_is_as_plain_c_when_it_is_large),
+        cmocka_unit_test(test_conv_int8_is_as_plain_c_when_groups_share_bytes),
         cmocka_unit_test(test_depthwise_int8_is_as_plain_c),
         cmocka_unit_test(test_depthwise_int8_is_as_plain_c_when_kernels_are_wide),
         cmocka_unit_test(test_conv_int8_is_exact_when_sums_are_as_large_as_can_be),
