@@ -7,11 +7,11 @@
 #include "train/clip.h"
 #include "train/reduce.h"
 
-/* Looks on at a step. `gradients` is shown the gradients of each trained tensor, or pieces of them:
- * those that are clipped already; where processes share the batch after the update, and all set it
- * alike: rank 0 sees the gradients of the whole batch, others those of their share alone. Members
- * may be NULL. */
+/* Looks on at a step. Members may be NULL. */
 struct cnn_step_watcher {
+    /* Is shown the gradients of each trained tensor, or of pieces of it, clipped already, before
+     * their update. Where processes share the batch it is shown them after the update. Rank 0 then
+     * sees those of the whole batch, others those of their share. All set this member, or none. */
     void (*gradients)(void *context, struct cnn_stretch what, const float *gradients);
     /* after the update of each, where gradients are not kept (cnn_recipe_gradients) */
     void (*updated)(void *context, struct cnn_stretch what);

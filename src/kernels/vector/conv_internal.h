@@ -17,17 +17,18 @@ static inline bool cnn_conv_by_pairs(const struct cnn_conv *c)
 }
 
 /* Whether the forward pass pairs what lies side by side in a row, as the first layer of a network
- * wants it. */
+ * wants it. Of an odd number the last one is paired with the number behind it, which is multiplied
+ * by 0: only where that is infinite or NaN, so is the sum. */
 static inline bool cnn_conv_by_row_pairs(const struct cnn_conv *c)
 {
     return CNN_FAST_PAIRS && c->bf16 && c->groups == 1 && c->in_c < 4 && c->out_c >= 4 &&
            c->kernel_w > 1 && c->dilation_w == 1 && c->stride_w * c->in_c % 2 == 0;
 }
 
-/* Whether the convolution goes by Winograd's algorithm, in all passes. Pairs take half of the time
- * of floats, and the weights' transform is as much work for one image as for many. So a pass
- * forward goes the other way where the last tiles reach so far beyond the image that less than 3.5
- * times as many products are saved: at 14 x 14 and 7 x 7, not at 28 x 28. */
+/* Whether the convolution goes by Winograd's algorithm: all passes of it, or none. Pairs take half
+ * of the time of floats, and the weights' transform is as much work for one image as for many. So
+ * inference goes by pairs where Winograd's takes more than 1 / 3.5 of the products, of 1 / 4 at
+ * best: where the last tiles reach far beyond the image, at 14 x 14 and 7 x 7, not at 28 x 28. */
 static inline bool cnn_conv_by_winograd(const struct cnn_conv *c)
 {
     const size_t tiles = cnn_size_divide_up(c->out_h, 4) * cnn_size_divide_up(c->out_w, 4);

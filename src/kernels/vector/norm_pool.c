@@ -213,7 +213,7 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
                               const struct cnn_norm_strip *s, const struct segment *segment,
                               struct buffer *g)
 {
-    const struct cnn_norm_cut none = cnn_norm_cut(k->b.activation);
+    const struct cnn_norm_cut none = cnn_norm_cut(k->b.activation); /* it does more than to cut */
     struct buffer activated;
     struct pixels pixels = values(k, columns, s, segment, &activated);
     for (size_t window = 0; window < segment->windows; window++)
