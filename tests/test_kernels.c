@@ -152,32 +152,6 @@ static void conv_check(const struct cnn_conv *c, size_t n, struct cnn_activation
     cnn_parallel_set_threads(0);
 }
 
-/* A square convolution whose output size follows; padding on all sides. */
-struct square {
-    size_t in, in_c, out_c, kernel, stride, pad, dilation, groups;
-};
-
-static struct cnn_conv conv_square(struct square s)
-{
-    size_t out = size_out(s.in, 2 * s.pad, s.kernel, s.stride, s.dilation);
-    return (struct cnn_conv){.in_h = s.in,
-                             .in_w = s.in,
-                             .in_c = s.in_c,
-                             .out_h = out,
-                             .out_w = out,
-                             .out_c = s.out_c,
-                             .kernel_h = s.kernel,
-                             .kernel_w = s.kernel,
-                             .stride_h = s.stride,
-                             .stride_w = s.stride,
-                             .dilation_h = s.dilation,
-                             .dilation_w = s.dilation,
-                             .pad_top = s.pad,
-                             .pad_left = s.pad,
-                             .groups = s.groups,
-                             .direct = true};
-}
-
 static void test_conv_when_usual_networks(void **state)
 {
     (void)state;

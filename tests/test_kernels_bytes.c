@@ -11,15 +11,10 @@
 #include <cmocka.h>
 
 #include "compare.h"
+#include "geometry.h"
 #include "graph/integers.h"
 #include "kernels/kernels.h"
 #include "util/parallel.h"
-
-static unsigned pick(unsigned *state, unsigned bound)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (*state >> 8) % bound;
-}
 
 static float pick_scale(unsigned *state)
 {

@@ -11,18 +11,13 @@
 #include <cmocka.h>
 
 #include "compare.h"
+#include "geometry.h"
 #include "graph/integers.h"
 #include "kernels/kernels.h"
 #include "tables.h"
 #include "util/parallel.h"
 
 static const int thread_counts[] = {1, 2, 5};
-
-static unsigned pick(unsigned *state, unsigned bound)
-{
-    *state = *state * 1664525u + 1013904223u;
-    return (*state >> 8) % bound;
-}
 
 /* One convolution and what goes into it. */
 struct problem {
@@ -240,27 +235,6 @@ static void test_conv_int8_is_as_plain_c_when_shapes_are_odd(void **state)
     }
 }
 
-/* A convolution with kernels of 3 x 3 whose output is as large as its input. */
-static struct cnn_conv same_size(size_t size, size_t in_c, size_t out_c)
-{
-    return (struct cnn_conv){.in_h = size,
-                             .in_w = size,
-                             .in_c = in_c,
-                             .out_h = size,
-                             .out_w = size,
-                             .out_c = out_c,
-                             .kernel_h = 3,
-                             .kernel_w = 3,
-                             .stride_h = 1,
-                             .stride_w = 1,
-                             .dilation_h = 1,
-                             .dilation_w = 1,
-                             .pad_top = 1,
-                             .pad_left = 1,
-                             .groups = 1,
-                             .direct = true};
-}
-
 /* Groups of so few filters that several of them share four bytes of a pixel. */
 static void test_conv_int8_is_as_plain_c_when_groups_share_bytes(void **state)
 {
@@ -270,8 +244,8 @@ static void test_conv_int8_is_as_plain_c_when_groups_share_bytes(void **state)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct problem p = {.n = 3,
                             .activation = {.kind = i % 2 ? CNN_ACT_TANH : CNN_ACT_SILU},
-                            .c = same_size(9, shapes[i][0], shapes[i][1])};
-        p.c.groups = shapes[i][2];
+                            .c = conv_square((struct square){9, shapes[i][0], shapes[i][1], 3, 1, 1,
+                                                             1, shapes[i][2]})};
         check(&p, &seed);
     }
 }
@@ -281,9 +255,11 @@ static void test_conv_int8_is_as_plain_c_when_it_is_large(void **state)
     (void)state;
     unsigned seed = 2;
     struct problem dense = {.n = 70, .c = cnn_conv_dense(2050, 10, false)};
-    struct problem blocks = {
-        .n = 9, .activation = {.kind = CNN_ACT_RELU}, .pools = true, .c = same_size(34, 32, 40)};
-    struct problem one = {.n = 1, .c = same_size(8, 128, 128)};
+    struct problem blocks = {.n = 9,
+                             .activation = {.kind = CNN_ACT_RELU},
+                             .pools = true,
+                             .c = conv_square((struct square){34, 32, 40, 3, 1, 1, 1, 1})};
+    struct problem one = {.n = 1, .c = conv_square((struct square){8, 128, 128, 3, 1, 1, 1, 1})};
     check(&dense, &seed);
     check(&blocks, &seed);
     check(&one, &seed);

@@ -87,9 +87,8 @@ static void forward_block(void *context, size_t task, size_t thread)
         g.c_stride[2] = g.c_stride[1] * (ptrdiff_t)v->lines;
     }
     const struct cnn_activation activation = k->epilogue.activation;
-    const struct cnn_limits limits = cnn_activation_limits(activation);
-    if (activation.kind != CNN_ACT_NONE && cnn_activation_cuts(activation))
-        g.limits = &limits;
+    struct cnn_limits limits;
+    g.limits = cnn_gemm_limits(activation, &limits);
     CNN_ISA_NAME(cnn_gemm)(&g);
     if (!cnn_activation_cuts(activation))
         activate(k, v, &g);

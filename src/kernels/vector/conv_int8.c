@@ -293,9 +293,9 @@ static void store_line(const struct pass *p, const struct block *b, const struct
 {
     if (!(p->integers->y.scale > 0))
         store_floats(p, b, *line);
-    else if (p->pool)
+    else if (line->lower)
         store_codes(p, b, *line);
-    else
+    else /* NULL that is known: a loop of its own */
         store_codes(p, b, (struct line){line->upper, NULL, line->at, line->pixels});
 }
 

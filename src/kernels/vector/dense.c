@@ -41,8 +41,7 @@ static void multiply_block(const struct product *p, size_t k, size_t steps, size
                            size_t columns, float *block)
 {
     const size_t row = p->weights.pairs ? p->steps : p->weights.depth;
-    const struct cnn_limits limits = cnn_activation_limits(p->activation);
-    const bool cuts = p->activation.kind != CNN_ACT_NONE && cnn_activation_cuts(p->activation);
+    struct cnn_limits limits;
     pack_block(p, k, steps, column, columns, block);
     CNN_ISA_NAME(cnn_gemm)
     (&(struct cnn_gemm){
@@ -56,7 +55,7 @@ static void multiply_block(const struct product *p, size_t k, size_t steps, size
         .c_stride = {(ptrdiff_t)p->columns},
         .bias = p->bias && k == 0 ? p->bias + column : NULL,
         .accumulate = k > 0,
-        .limits = cuts && k + steps == p->steps ? &limits : NULL,
+        .limits = k + steps == p->steps ? cnn_gemm_limits(p->activation, &limits) : NULL,
     });
 }
 

@@ -78,6 +78,14 @@ struct cnn_gemm {
     size_t pieces;
 };
 
+/* The limits of an activation that only cuts, kept in *limits; NULL: there is nothing to cut. */
+static inline const struct cnn_limits *cnn_gemm_limits(struct cnn_activation a,
+                                                       struct cnn_limits *limits)
+{
+    *limits = cnn_activation_limits(a);
+    return a.kind != CNN_ACT_NONE && cnn_activation_cuts(a) ? limits : NULL;
+}
+
 void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *g);
 
 #endif

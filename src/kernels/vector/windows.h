@@ -19,8 +19,8 @@ enum cnn_copying {
     CNN_COPY_IF_PADDED, /* a block that is not padded is read where it lies */
     CNN_COPY_ALWAYS,
     CNN_COPY_CHANNEL_PAIRS, /* always; of each pixel, pairs of channels (pairs.h) */
-    /* always; pairs of neighbours in a row of an even number of channels and columns from window to
-     * window, so that a row of taps is one run of them */
+    /* always; pairs of neighbours in a row, so that a row of taps is one run of them. From a window
+     * to the next one there is an even number of floats. */
     CNN_COPY_ROW_PAIRS,
     CNN_COPY_WIDENED, /* always; elements of four bytes become two, with 16 bits for each */
     /* always; for each tap of a kernel row, what the positions of all lines read, in one piece */
