@@ -48,16 +48,20 @@ FLAGS_avxvnni := $(FLAGS_avx2) -mavxvnni -DCNN_ISA_INT8=avxvnni
 FLAGS_avx512 := -DCNN_ISA=avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
 FLAGS_avx512vnni := $(FLAGS_avx512) -mavx512vnni -DCNN_ISA_INT8=avx512vnni
 FLAGS_avx512bf16 := $(FLAGS_avx512vnni) -mavx512bf16 -DCNN_ISA_BF16=avx512bf16
+FLAGS_halves := $(FLAGS_avx512bf16) -DCNN_HALVES
 FLAGS_vec128 := -DCNN_ISA=vec128 -U__SSE2__
 
-VECTOR_SRC := $(wildcard src/kernels/vector/*.c)
+VECTOR_SRC := $(filter-out %/table_halves.c,$(wildcard src/kernels/vector/*.c))
 VECTOR_BF16 := $(addprefix src/kernels/vector/,conv_backward_data.c conv_backward_weights.c conv_forward.c conv_pack.c \
                  conv_scratch.c correlation.c dense.c gemm_bf16.c pack.c windows.c)
 VECTOR_INT8 := $(addprefix src/kernels/vector/,conv_int8.c depthwise_int8.c gemm_int8.c)
 VECTOR_SRC_avxvnni := $(VECTOR_INT8) src/kernels/vector/table.c
 VECTOR_SRC_avx512vnni := $(VECTOR_SRC_avxvnni)
 VECTOR_SRC_avx512bf16 := $(VECTOR_BF16) src/kernels/vector/table.c
-VECTOR_OBJ := $(foreach isa,$(ISAS),$(patsubst %.c,$(BUILD)/obj/%.$(isa).o,$(or $(VECTOR_SRC_$(isa)),$(VECTOR_SRC))))
+# What reads and writes values that are stored as bfloat16: not a set of its own, but avx512bf16's second table.
+VECTOR_SRC_halves := $(addprefix src/kernels/vector/,sum.c table_halves.c)
+VECTOR_SETS := $(ISAS) $(if $(filter avx512bf16,$(ISAS)),halves)
+VECTOR_OBJ := $(foreach isa,$(VECTOR_SETS),$(patsubst %.c,$(BUILD)/obj/%.$(isa).o,$(or $(VECTOR_SRC_$(isa)),$(VECTOR_SRC))))
 
 LIB_SRC := $(filter-out src/kernels/vector/%,$(wildcard src/*/*.c))
 CLI_SRC := $(wildcard cnn-cli/*.c)
@@ -133,7 +137,7 @@ $(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c
 	$$(call say,CC,'$$< ($(1))')
 	$$(Q)$$(CC) $$(CPPFLAGS) -DCNN_TABLE=$(1) -Isrc -Isrc/include $$(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach isa,$(ISAS),$(eval $(call vector_rule,$(isa))))
+$(foreach isa,$(VECTOR_SETS),$(eval $(call vector_rule,$(isa))))
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -381,6 +381,13 @@ struct cnn_gather {
 struct cnn_kernels {
     const char *name; /* ref, sse2, avx2, avxvnni, avx512, avx512vnni, avx512bf16, vec128 */
 
+    /* The same functions for values, and gradients of values, that are stored as bfloat16: where
+     * activations are float arrays below, these read and write numbers of two bytes, rounded to
+     * nearest. They compute with floats, and all else stays float: statistics, parameters, their
+     * gradients, scratch. Members that have no such version are NULL. NULL where the CPU has no
+     * instructions for it; plans then store floats (graph/halves.h). */
+    const struct cnn_kernels *halves;
+
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed
      * again whenever w has changed: for conv_forward w, each filter times its number in scale
      * (NULL: all 1); with `backward`, for conv_backward_data, w without scale. Of a 1x1 convolution

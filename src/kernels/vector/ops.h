@@ -6,12 +6,12 @@
 #include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
 
-/* Prefetches `count` floats of a stream, from 4 KiB after p on, where p is what is read now: the
+/* Prefetches `count` numbers of a stream, from 4 KiB after p on, where p is what is read now: the
  * hardware's own prefetching stops at the end of each page. May reach beyond an array's end. */
-static inline void cnn_prefetch(const float *p, size_t count)
+static inline void cnn_prefetch(const cnn_number *p, size_t count)
 {
-    for (size_t i = 0; i < count; i += 16)
-        __builtin_prefetch(p + 1024 + i);
+    for (size_t i = 0; i < count; i += 64 / sizeof *p)
+        __builtin_prefetch(p + 4096 / sizeof *p + i);
 }
 
 /* y[i] = a(x[i]) for size elements, in the calling thread: for tasks that activate what they have
@@ -63,10 +63,10 @@ void CNN_ISA_NAME(cnn_group_norm_backward)(const struct cnn_group_norm *g,
                                            const struct cnn_group_norm_arrays *a, const float *x,
                                            const float *dy, float *dx);
 
-void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
-                           struct cnn_activation activation, float *y);
-void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation,
-                                    const float *y, const float *dy, float *const *dx);
+void CNN_VALUE_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
+                             struct cnn_activation activation, float *y);
+void CNN_VALUE_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation,
+                                      const float *y, const float *dy, float *const *dx);
 void CNN_ISA_NAME(cnn_sgd)(size_t size, float *w, const float *grad, float *m,
                            const struct cnn_sgd *settings);
 void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, float *v,

@@ -1,7 +1,5 @@
 /* The sum of arrays and its gradient, for residual connections: activated on the way, so that every
  * value passes memory once. */
-#include <stdint.h>
-
 #include "kernels/internal.h"
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
@@ -12,42 +10,45 @@
 struct sum_work {
     size_t count, size;
     struct cnn_activation activation;
-    const float *const *x;
-    const float *dy;
-    float *y, *const *dx;
+    const cnn_number *const *x;
+    const cnn_number *y, *dy;
+    cnn_number *to, *const *dx;
 };
 
 static void sum_run(const struct sum_work *s, size_t begin, size_t size)
 {
-    float total[RUN];
+    float total[RUN], buffer[RUN];
     for (size_t k = 0; k < s->count; k++)
         cnn_prefetch(s->x[k] + begin, size);
-    memcpy(total, s->x[0] + begin, size * sizeof *total);
+    memcpy(total, cnn_read_numbers(s->x[0] + begin, size, buffer), size * sizeof *total);
     for (size_t k = 1; k < s->count; k++) {
-        const float *x = s->x[k] + begin;
+        const float *x = cnn_read_numbers(s->x[k] + begin, size, buffer);
         for (size_t i = 0; i < size; i++)
             total[i] += x[i];
     }
-    if (s->activation.kind == CNN_ACT_NONE)
-        memcpy(s->y + begin, total, size * sizeof *total);
-    else
-        CNN_ISA_NAME(cnn_activate)(s->activation, size, total, s->y + begin);
+    float *to = total;
+    if (s->activation.kind != CNN_ACT_NONE) {
+        to = cnn_place_numbers(s->to + begin, buffer);
+        CNN_ISA_NAME(cnn_activate)(s->activation, size, total, to);
+    }
+    cnn_write_numbers(to, size, s->to + begin);
 }
 
 static void backward_run(const struct sum_work *s, size_t begin, size_t size)
 {
-    float g[RUN];
+    float g[RUN], y[RUN], dy[RUN];
     cnn_prefetch(s->dy + begin, size);
-    if (s->activation.kind != CNN_ACT_NONE)
+    const float *gradient = cnn_read_numbers(s->dy + begin, size, dy);
+    if (s->activation.kind == CNN_ACT_NONE) {
+        memcpy(g, gradient, size * sizeof *g); /* dx may be dy */
+    } else {
         cnn_prefetch(s->y + begin, size);
-    if (s->activation.kind == CNN_ACT_NONE)
-        memcpy(g, s->dy + begin, size * sizeof *g);
-    else
         CNN_ISA_NAME(cnn_activate_backward)
-    (s->activation, size, NULL, s->y + begin, s->dy + begin, g);
+        (s->activation, size, NULL, cnn_read_numbers(s->y + begin, size, y), gradient, g);
+    }
     for (size_t k = 0; k < s->count; k++)
         if (s->dx[k])
-            memcpy(s->dx[k] + begin, g, size * sizeof *g);
+            cnn_write_numbers(g, size, s->dx[k] + begin);
 }
 
 static void run_block(void *context, size_t task, size_t thread)
@@ -59,21 +60,25 @@ static void run_block(void *context, size_t task, size_t thread)
         (s->dx ? backward_run : sum_run)(s, begin, cnn_size_min(RUN, end - begin));
 }
 
-void CNN_ISA_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
-                           struct cnn_activation activation, float *y)
-{
-    struct sum_work s = {.count = count, .size = size, .activation = activation, .x = x, .y = y};
-    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), run_block, &s);
-}
-
-void CNN_ISA_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation,
-                                    const float *y, const float *dy, float *const *dx)
+void CNN_VALUE_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
+                             struct cnn_activation activation, float *y)
 {
     struct sum_work s = {.count = count,
                          .size = size,
                          .activation = activation,
-                         .y = (float *)(uintptr_t)y,
-                         .dy = dy,
-                         .dx = dx};
+                         .x = (const cnn_number *const *)x,
+                         .to = (cnn_number *)y};
+    cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), run_block, &s);
+}
+
+void CNN_VALUE_NAME(cnn_sum_backward)(size_t count, size_t size, struct cnn_activation activation,
+                                      const float *y, const float *dy, float *const *dx)
+{
+    struct sum_work s = {.count = count,
+                         .size = size,
+                         .activation = activation,
+                         .y = (const cnn_number *)y,
+                         .dy = (const cnn_number *)dy,
+                         .dx = (cnn_number *const *)dx};
     cnn_parallel_for(cnn_size_divide_up(size, CNN_BLOCK), run_block, &s);
 }

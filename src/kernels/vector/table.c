@@ -13,10 +13,18 @@
 #endif
 #define TABLE CNN_ISA_PASTE(cnn_kernels, CNN_TABLE)
 
+#if defined(__AVX512BF16__)
+extern const struct cnn_kernels cnn_kernels_halves;
+#define HALVES &cnn_kernels_halves
+#else
+#define HALVES NULL
+#endif
+
 extern const struct cnn_kernels TABLE;
 
 const struct cnn_kernels TABLE = {
     .name = STRING(CNN_TABLE),
+    .halves = HALVES,
     .conv_packed_floats = CNN_BF16_NAME(cnn_conv_packed_floats),
     .conv_scratch_floats = CNN_BF16_NAME(cnn_conv_scratch_floats),
     .dense_scratch_floats = CNN_BF16_NAME(cnn_dense_scratch_floats),
@@ -50,8 +58,8 @@ const struct cnn_kernels TABLE = {
     .group_norm_scratch_floats = CNN_ISA_NAME(cnn_group_norm_scratch_floats),
     .group_norm_forward = CNN_ISA_NAME(cnn_group_norm_forward),
     .group_norm_backward = CNN_ISA_NAME(cnn_group_norm_backward),
-    .sum = CNN_ISA_NAME(cnn_sum),
-    .sum_backward = CNN_ISA_NAME(cnn_sum_backward),
+    .sum = CNN_VALUE_NAME(cnn_sum),
+    .sum_backward = CNN_VALUE_NAME(cnn_sum_backward),
     .sgd = CNN_ISA_NAME(cnn_sgd),
     .adam = CNN_ISA_NAME(cnn_adam),
     .rmsprop = CNN_ISA_NAME(cnn_rmsprop),

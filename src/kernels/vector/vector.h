@@ -30,6 +30,17 @@
 #define CNN_BF16_NAME(name)       CNN_ISA_PASTE(name, CNN_ISA_BF16)
 #define CNN_INT8_NAME(name)       CNN_ISA_PASTE(name, CNN_ISA_INT8)
 
+/* What reads and writes the values between layers may be compiled twice: for floats, and with
+ * CNN_HALVES for numbers that are stored as bfloat16, the upper half of a float
+ * (cnn_kernels.halves). Both compute with floats. */
+#ifdef CNN_HALVES
+typedef unsigned short cnn_number;
+#define CNN_VALUE_NAME(name) CNN_ISA_PASTE(name, halves)
+#else
+typedef float cnn_number;
+#define CNN_VALUE_NAME(name) CNN_ISA_NAME(name)
+#endif
+
 /* Of a function whose constant arguments are to be constants in its body. */
 #define CNN_INLINE static inline __attribute__((always_inline))
 
@@ -184,6 +195,131 @@ static inline vfloat vmin(vfloat a, vfloat b)
 static inline vfloat vmax_nan(vfloat a, vfloat b)
 {
     return vselect(a != a, a, vmax(a, b));
+}
+
+#if defined(__AVX512F__)
+/* Numbers stored as bfloat16, as floats. */
+static inline vfloat vload_halves(const unsigned short *p)
+{
+    return (vfloat)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)p)),
+                                     16);
+}
+
+static inline vfloat vload_halves_tail(const unsigned short *p, size_t n)
+{
+    const __m256i v = _mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p);
+    return (vfloat)_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16);
+}
+
+/* Rounded to nearest, ties to even; NaN stays NaN. The CPU's own instruction takes tiny numbers
+ * (denormals) for 0. */
+static inline __m256i vround_halves(vfloat v)
+{
+#if defined(__AVX512BF16__)
+    return (__m256i)_mm512_cvtneps_pbh(v);
+#else
+    vint bits = (vint)v;
+    bits = (vint)vselect(v != v, (vfloat)(bits | 0x400000),
+                         (vfloat)(bits + 0x7fff + (bits >> 16 & 1)));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32((__m512i)bits, 16));
+#endif
+}
+
+static inline void vstore_halves(unsigned short *p, vfloat v)
+{
+    _mm256_storeu_si256((void *)p, vround_halves(v));
+}
+
+static inline void vstore_halves_tail(unsigned short *p, size_t n, vfloat v)
+{
+    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), vround_halves(v));
+}
+#endif
+
+/* Of what may be compiled with CNN_HALVES: the numbers as they are stored. */
+static inline vfloat vload_number(const cnn_number *p)
+{
+#ifdef CNN_HALVES
+    return vload_halves(p);
+#else
+    return vload(p);
+#endif
+}
+
+static inline vfloat vload_number_tail(const cnn_number *p, size_t n)
+{
+#ifdef CNN_HALVES
+    return vload_halves_tail(p, n);
+#else
+    return vload_tail(p, n);
+#endif
+}
+
+static inline vfloat vload_number_lanes(const cnn_number *p, size_t lanes)
+{
+    return lanes == VLEN ? vload_number(p) : vload_number_tail(p, lanes);
+}
+
+static inline void vstore_number(cnn_number *p, vfloat v)
+{
+#ifdef CNN_HALVES
+    vstore_halves(p, v);
+#else
+    vstore(p, v);
+#endif
+}
+
+static inline void vstore_number_tail(cnn_number *p, size_t n, vfloat v)
+{
+#ifdef CNN_HALVES
+    vstore_halves_tail(p, n, v);
+#else
+    vstore_tail(p, n, v);
+#endif
+}
+
+static inline void vstore_number_lanes(cnn_number *p, size_t lanes, vfloat v)
+{
+    if (lanes == VLEN)
+        vstore_number(p, v);
+    else
+        vstore_number_tail(p, lanes, v);
+}
+
+/* n numbers as floats: themselves, or what they are in the buffer. */
+static inline const float *cnn_read_numbers(const cnn_number *p, size_t n, float *buffer)
+{
+#ifdef CNN_HALVES
+    for (size_t i = 0; i < n; i += VLEN) {
+        const size_t lanes = n - i < VLEN ? n - i : VLEN;
+        vstore_lanes(buffer + i, lanes, vload_number_lanes(p + i, lanes));
+    }
+    return buffer;
+#else
+    (void)n, (void)buffer;
+    return p;
+#endif
+}
+
+/* Where floats are written that are to be numbers at p: there, or in the buffer, from which
+ * cnn_write_numbers brings them there. */
+static inline float *cnn_place_numbers(cnn_number *p, float *buffer)
+{
+#ifdef CNN_HALVES
+    (void)p;
+    return buffer;
+#else
+    (void)buffer;
+    return p;
+#endif
+}
+
+static inline void cnn_write_numbers(const float *floats, size_t n, cnn_number *p)
+{
+    for (size_t i = 0; floats != (const void *)p && i < n; i += VLEN) {
+        const size_t lanes = n - i < VLEN ? n - i : VLEN;
+        vstore_number_lanes(p + i, lanes, vload_lanes(floats + i, lanes));
+    }
 }
 
 /* Operands of the narrow products (gemm.h): 32 bits that hold two bfloat16 or four bytes, the first
