@@ -100,6 +100,9 @@ struct cnn_conv {
     /* No gradients follow. A pass may then have a single image, and must not depend on how many
      * there are, so what is fast for few of them is preferred. */
     bool forward_only;
+    /* The input and its gradient, the output and its gradient are stored as bfloat16: only where
+     * conv_halves says so. */
+    bool x_halves, y_halves;
 };
 
 /* A dense layer is the 1x1 convolution of a 1x1 image. */
