@@ -83,7 +83,7 @@ static void pair_row(void *context, size_t row, size_t thread)
     (void)thread;
     const struct product *p = context;
     const size_t depth = p->weights.depth;
-    cnn_pair_halves(p->a + row * depth, depth, p->paired + row * p->steps);
+    cnn_pair_channels(p->a + row * depth, depth, p->paired + row * p->steps);
 }
 
 static size_t paired_floats(const struct cnn_conv *c, size_t n)

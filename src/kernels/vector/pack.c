@@ -69,13 +69,12 @@ static void pack_floats(const struct cnn_unpacked *u, size_t k, size_t steps, fl
 
 static void pack_pairs(const struct cnn_unpacked *u, size_t k, size_t steps, float *to)
 {
-    float first[CNN_PACK_STEPS * CNN_PANEL], second[CNN_PACK_STEPS * CNN_PANEL];
-    const size_t width = u->width, later = k + cnn_pairs(u->depth),
-                 both = cnn_size_min(steps, u->depth - later);
-    pack_floats(u, k, steps, first);
-    pack_floats(u, later, both, second);
-    for (size_t i = 0; i < steps; i++, to += width)
-        cnn_pair_rows(first + i * width, i < both ? second + i * width : NULL, width, to);
+    float numbers[2 * CNN_PACK_STEPS * CNN_PANEL];
+    const size_t width = u->width, count = cnn_size_min(2 * steps, u->depth - 2 * k);
+    pack_floats(u, 2 * k, count, numbers);
+    for (size_t i = 0; i < count; i += 2, to += width)
+        cnn_pair_rows(numbers + i * width, i + 1 < count ? numbers + (i + 1) * width : NULL, width,
+                      to);
 }
 
 void CNN_BF16_NAME(cnn_pack_steps)(const struct cnn_unpacked *u, size_t k, size_t steps, float *to)

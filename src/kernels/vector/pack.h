@@ -17,7 +17,7 @@ struct cnn_unpacked {
     const float *from, *scale; /* scale: of each column; NULL: none */
     ptrdiff_t step, column_stride;
     size_t depth;
-    bool pairs;            /* a step is two numbers, half of the depth apart (pairs.h) */
+    bool pairs;            /* a step is two numbers that follow each other (pairs.h) */
     size_t columns, width; /* width: of the panel; its columns beyond those used become 0 */
 };
 

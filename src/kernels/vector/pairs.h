@@ -1,11 +1,11 @@
 /* Numbers rounded to bfloat16, the upper half of a float, and laid side by side in pairs, as
- * cnn_products_bf16 of gemm.h wants them. What is paired may lie anywhere, so long as both operands
- * pair the same: channels are paired with those half of all channels further on, lane by lane, and
- * need no shuffle. */
+ * cnn_products_bf16 of gemm.h wants them. Channels are paired with their neighbours, so values that
+ * are stored as bfloat16 are pairs as they are; positions are paired number by number, for the
+ * gradient of the weights. */
 #ifndef CNN_KERNELS_VECTOR_PAIRS_H
 #define CNN_KERNELS_VECTOR_PAIRS_H
 
-#include "kernels/vector/vector.h"
+#include "kernels/vector/gemm.h"
 
 /* Whether products of pairs are faster than those of floats: without the CPU's own instruction they
  * are not. */
@@ -40,34 +40,31 @@ static inline vfloat vpair_bf16(vfloat first, vfloat second)
 #endif
 }
 
-/* The pairs of n numbers in a row, the first half with the second. */
-static inline void cnn_pair_halves(const float *from, size_t n, float *to)
-{
-    const size_t half = cnn_pairs(n), seconds = n - half;
-    size_t j = 0;
-    for (; j + VLEN <= seconds; j += VLEN)
-        vstore(to + j, vpair_bf16(vload(from + j), vload(from + half + j)));
-    if (j < half)
-        vstore_lanes(
-            to + j, half - j,
-            vpair_bf16(vload_lanes(from + j, half - j), vload_lanes(from + half + j, seconds - j)));
-}
-
 /* n numbers in a row as they are, each rounded to two bytes: neighbours are pairs. Only where
  * CNN_FAST_PAIRS. */
 static inline void cnn_pair_neighbours(const float *from, size_t n, unsigned char *to)
 {
 #if defined(__AVX512BF16__)
     size_t i = 0;
+    for (; i + CNN_PANEL <= n; i += CNN_PANEL)
+        _mm512_storeu_si512(to + 2 * i,
+                            (__m512i)_mm512_cvtne2ps_pbh(vload(from + i + VLEN), vload(from + i)));
     for (; i + VLEN <= n; i += VLEN)
-        _mm256_storeu_si256((__m256i *)(void *)(to + 2 * i),
-                            (__m256i)_mm512_cvtneps_pbh(vload(from + i)));
+        vstore_halves((unsigned short *)(void *)(to + 2 * i), vload(from + i));
     if (i < n)
-        _mm256_mask_storeu_epi16(to + 2 * i, (__mmask16)((1u << (n - i)) - 1),
-                                 (__m256i)_mm512_cvtneps_pbh(vload_tail(from + i, n - i)));
+        vstore_halves_tail((unsigned short *)(void *)(to + 2 * i), n - i,
+                           vload_tail(from + i, n - i));
 #else
     (void)from, (void)n, (void)to;
 #endif
+}
+
+/* The same, with 0 behind an odd number of them. */
+static inline void cnn_pair_channels(const float *from, size_t n, float *to)
+{
+    unsigned char *bytes = (unsigned char *)to;
+    cnn_pair_neighbours(from, n, bytes);
+    memset(bytes + 2 * n, 0, n % 2 * 2);
 }
 
 /* Number by number, two rows of n each; without a second one, its numbers are 0. */

@@ -150,7 +150,7 @@ static void copy_pixels(const struct cnn_windows *w, const struct cnn_channels *
     for (size_t p = 0; p < pixels; p++, from += step, to += floats)
         switch (w->copying) {
         case CNN_COPY_CHANNEL_PAIRS:
-            cnn_pair_halves(from, count, to);
+            cnn_pair_channels(from, count, to);
             break;
         case CNN_COPY_WIDENED:
             widen((const unsigned char *)from, count * 4, (unsigned char *)to);
