@@ -100,8 +100,8 @@ struct cnn_conv {
     /* No gradients follow. A pass may then have a single image, and must not depend on how many
      * there are, so what is fast for few of them is preferred. */
     bool forward_only;
-    /* The input and its gradient, the output and its gradient are stored as bfloat16: only where
-     * conv_halves says so. */
+    /* The input and its gradient, the output and its gradient are stored as bfloat16
+     * (cnn_kernels.halves): only where conv_halves says so. */
     bool x_halves, y_halves;
 };
 
@@ -401,6 +401,10 @@ struct cnn_kernels {
      * packed weights dense_scratch_floats(c, n) (both cover all threads). conv_backward_weights: dw
      * as w, db out_c numbers. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);
+    /* Whether the values of c may be stored as its x_halves and y_halves say, in all passes but,
+     * unless `data`, conv_backward_data. The epilogue's activation is then one that only cuts, and
+     * with y_halves there is no pool; a residual is stored as y. NULL: they may not. */
+    bool (*conv_halves)(const struct cnn_conv *c, bool data);
     size_t (*conv_scratch_floats)(const struct cnn_conv *c, size_t n);
     size_t (*dense_scratch_floats)(const struct cnn_conv *c, size_t n);
     void (*conv_pack)(const struct cnn_conv *c, bool backward, const float *w, const float *scale,

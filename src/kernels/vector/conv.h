@@ -7,6 +7,7 @@
 #include "kernels/vector/vector.h"
 
 size_t CNN_BF16_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward);
+bool CNN_BF16_NAME(cnn_conv_halves)(const struct cnn_conv *c, bool data);
 size_t CNN_BF16_NAME(cnn_conv_scratch_floats)(const struct cnn_conv *c, size_t n);
 void CNN_BF16_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const float *w,
                                   const float *scale, float *packed);

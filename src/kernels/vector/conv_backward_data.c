@@ -66,7 +66,7 @@ static struct data_gradient plan(const struct cnn_conv *c, size_t n)
     k.cut.windows = (struct cnn_windows){.images = n,
                                          .height = c->out_h,
                                          .width = c->out_w,
-                                         .channels = c->out_c,
+                                         .channels = cnn_elements(c->out_c, c->y_halves),
                                          .lines = v.positions,
                                          .pixels = h.positions,
                                          .taps_h = (size_t)(v.pad + v.reach),
@@ -82,8 +82,9 @@ static struct data_gradient plan(const struct cnn_conv *c, size_t n)
                                          .mode = CNN_PAD_ZEROS};
     k.cut.by_channel = cnn_conv_by_channel(c);
     k.cut.pairs = cnn_conv_by_pairs(c);
+    k.cut.halves = c->y_halves;
     k.cut.groups = k.cut.by_channel ? 1 : c->groups;
-    k.cut.group_in = c->out_c / k.cut.groups;
+    k.cut.group_in = k.cut.windows.channels / k.cut.groups;
     k.cut.group_out = c->in_c / k.cut.groups;
     size_t sums = n * c->out_h * c->out_w * c->out_c,
            terms = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
@@ -98,6 +99,7 @@ static void phase_block(const struct data_gradient *k, const struct cnn_correlat
     const struct cnn_conv *c = &k->c;
     const struct cnn_windows *w = &k->cut.windows;
     const struct cnn_view *view = &t->view;
+    const size_t pixel = cnn_elements(c->in_c, c->x_halves);
     if (t->line >= v->count || h->count == 0)
         return;
     struct cnn_gemm g = {
@@ -109,16 +111,16 @@ static void phase_block(const struct data_gradient *k, const struct cnn_correlat
                   {1, (ptrdiff_t)h->dilation * view->tap_w, (ptrdiff_t)v->dilation * view->tap_h}},
         .by_channel = k->cut.by_channel,
         .columns = t->columns,
-        .c_stride = {(ptrdiff_t)(c->stride_w * c->in_c),
-                     (ptrdiff_t)(c->stride_h * c->in_w * c->in_c),
-                     (ptrdiff_t)(c->in_h * c->in_w * c->in_c)}};
+        .c_stride = {(ptrdiff_t)(c->stride_w * pixel), (ptrdiff_t)(c->stride_h * c->in_w * pixel),
+                     (ptrdiff_t)(c->in_h * c->in_w * pixel)},
+        .halves = c->x_halves};
     if (h->taps * v->taps > 0)
         g.a += (w->top - v->pad) * view->tap_h + (w->left - h->pad) * view->tap_w;
     g.b = packed +
           cnn_nest_size(&g.depth) * (t->group * cnn_packed_columns(k->cut.group_out) + t->column);
     size_t row = v->first + t->line * c->stride_h;
-    g.c = k->dx + ((t->image * c->in_h + row) * c->in_w + h->first) * c->in_c +
-          t->group * k->cut.group_out + t->column;
+    g.c = k->dx + ((t->image * c->in_h + row) * c->in_w + h->first) * pixel +
+          cnn_elements(t->group * k->cut.group_out + t->column, c->x_halves);
     CNN_ISA_NAME(cnn_gemm)(&g);
 }
 

@@ -49,6 +49,7 @@ struct weights_gradient {
     /* channels of a and of b in one group (by_channel: one group, all channels) */
     size_t groups, group_a, group_b;
     const float *a, *b, *dy;
+    bool a_halves, b_halves, dy_halves; /* stored as bfloat16 */
     size_t b_channels, filters;
     size_t own; /* filters whose gradients are wanted: those at dw and db, and on from dy */
     float *dw, *db, *sums, *bias_sums, *scratch;
@@ -81,7 +82,9 @@ static struct cnn_windows windows_of(const struct weights_gradient *k, const str
         c.in_c = c.out_c;
         c.out_c = in_c;
     }
+    c.in_c = cnn_elements(c.in_c, k->a_halves);
     struct cnn_windows w = CNN_BF16_NAME(cnn_windows)(&c, n);
+    w.halves = k->a_halves;
     if (k->pairs && flat) /* neighbours are then pixels of different images */
         for (; w.images % 2 == 0 && w.pixels < FLAT_PIXELS; w.images /= 2)
             w.width = w.pixels *= 2;
@@ -97,6 +100,9 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     k->by_channel = cnn_conv_by_channel(conv);
     k->pairs = cnn_conv_by_pairs(conv);
     k->swapped = flat && !k->by_channel;
+    k->dy_halves = c.y_halves;
+    k->a_halves = k->swapped ? c.y_halves : c.x_halves;
+    k->b_halves = k->swapped ? c.x_halves : c.y_halves;
     k->groups = k->by_channel ? 1 : c.groups;
     k->filters = c.out_c;
     k->taps_rows = c.kernel_h;
@@ -232,12 +238,31 @@ static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_p
     return k;
 }
 
+/* As pack_line, where b is stored as bfloat16. */
+static void pack_line_of_halves(const struct weights_gradient *k, size_t pixels,
+                                const unsigned short *b, size_t used, size_t width, float *to)
+{
+    const size_t stride = k->b_channels;
+    for (size_t p = 0; k->pairs && p < pixels; p += 2, b += 2 * stride, to += width)
+        cnn_pair_rows_of_halves(b, p + 1 < pixels ? b + stride : NULL, used, to);
+#if defined(__AVX512F__)
+    for (size_t p = 0; !k->pairs && p < pixels; p++, b += stride, to += width)
+        for (size_t j = 0; j < width; j += VLEN)
+            vstore(to + j, used >= j + VLEN ? vload_halves(b + j)
+                                            : vload_halves_tail(b + j, used > j ? used - j : 0));
+#endif
+}
+
 /* to[k][width] = the columns of one line of so many pixels of b; columns beyond `used` may hold
  * anything where they are pairs, else are 0. */
 static void pack_line(const struct weights_gradient *k, size_t pixels, const float *b, size_t used,
                       size_t width, float *to)
 {
     size_t stride = k->b_channels;
+    if (k->b_halves) {
+        pack_line_of_halves(k, pixels, (const unsigned short *)b, used, width, to);
+        return;
+    }
     for (size_t p = 0; k->pairs && p < pixels; p += 2, b += 2 * stride, to += width)
         cnn_pair_rows(b, p + 1 < pixels ? b + stride : NULL, used, to);
     for (size_t p = 0; !k->pairs && p < pixels; p++, b += stride, to += width)
@@ -262,6 +287,24 @@ static void add_rows(const float *b, size_t stride, size_t rows, size_t columns,
         for (size_t i = 0; i < VLEN && i < left; i++)
             sums[j + i] += sum[0][i];
     }
+}
+
+/* The same of rows that are stored as bfloat16. */
+static void add_rows_of_halves(const unsigned short *b, size_t stride, size_t rows, size_t columns,
+                               float *sums)
+{
+#if defined(__AVX512F__)
+    for (size_t j = 0; j < columns; j += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, columns - j);
+        vfloat sum[4] = {{0}, {0}, {0}, {0}};
+        for (size_t r = 0; r < rows; r++)
+            sum[r % 4] += vload_halves_tail(b + r * stride + j, lanes);
+        sum[0] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+        vstore_lanes(sums + j, lanes, vload_lanes(sums + j, lanes) + sum[0]);
+    }
+#else
+    (void)b, (void)stride, (void)rows, (void)columns, (void)sums;
+#endif
 }
 
 /* Where a task's product goes: from channel to channel of the slice, and from tap to tap. */
@@ -306,12 +349,15 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
     for (size_t column = t->column; column < t->column + t->columns; column += CNN_PANEL) {
         size_t width = cnn_panel_width(k->group_b, column);
         g.columns = cnn_size_min(width, k->group_b - column);
-        g.b = k->b + (t->position + v->first) * k->b_channels + t->group * k->group_b + column;
+        const size_t first =
+                         (t->position + v->first) * k->b_channels + t->group * k->group_b + column,
+                     line_floats = w->pixels * cnn_elements(k->b_channels, k->b_halves);
+        g.b = k->b + cnn_elements(first, k->b_halves);
         g.b_step = k->b_channels;
         /* a panel that is wider than its columns would be read beyond the end of b */
-        if (k->pairs || k->b_channels != width || g.columns != width) {
+        if (k->pairs || k->b_halves || k->b_channels != width || g.columns != width) {
             for (size_t line = 0; line < v->images * v->lines; line++)
-                pack_line(k, w->pixels, g.b + line * w->pixels * k->b_channels, g.columns, width,
+                pack_line(k, w->pixels, g.b + line * line_floats, g.columns, width,
                           t->panel + line * steps(k, w) * width);
             g.b = t->panel;
             g.b_step = width;
@@ -336,18 +382,25 @@ static void add_bias(const struct weights_gradient *k, const struct weights_task
         count = cnn_size_min(k->slice_channels, k->group_a - t->slice * k->slice_channels);
     }
     /* In pieces that stay in the first-level cache while the columns pass. */
-    for (size_t r = 0; r < positions; r += BIAS_ROWS)
-        add_rows(k->dy + (first + r) * k->filters + filter, k->filters,
-                 cnn_size_min(BIAS_ROWS, positions - r), count, sums + filter);
+    for (size_t r = 0; r < positions; r += BIAS_ROWS) {
+        const size_t at = (first + r) * k->filters + filter,
+                     rows = cnn_size_min(BIAS_ROWS, positions - r);
+        if (k->dy_halves)
+            add_rows_of_halves((const unsigned short *)k->dy + at, k->filters, rows, count,
+                               sums + filter);
+        else
+            add_rows(k->dy + at, k->filters, rows, count, sums + filter);
+    }
 }
 
 static struct cnn_channels slice_of(const struct weights_gradient *k, const struct weights_task *t,
                                     const float *a, float *copy)
 {
-    size_t first = t->slice * k->slice_channels;
+    const size_t first = t->slice * k->slice_channels,
+                 count = cnn_size_min(k->slice_channels, k->group_a - first);
     return (struct cnn_channels){.x = a,
-                                 .first = t->group * k->group_a + first,
-                                 .count = cnn_size_min(k->slice_channels, k->group_a - first),
+                                 .first = cnn_elements(t->group * k->group_a + first, k->a_halves),
+                                 .count = cnn_elements(count, k->a_halves),
                                  .floats = k->pixel_floats,
                                  .copy = copy};
 }
@@ -484,7 +537,7 @@ static void make_gradients(const struct cnn_conv *c, const struct cnn_conv_backw
     struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
     struct weights_gradient k = plan(c, pass->parts ? pass->parts : &all, pass->count);
     size_t parts = k.run.end - k.run.first;
-    k.dy = pass->dy + pass->first;
+    k.dy = pass->dy + cnn_elements(pass->first, c->y_halves);
     k.a = k.swapped ? k.dy : pass->x;
     k.b = k.swapped ? pass->x : k.dy;
     k.dw = pass->dw;

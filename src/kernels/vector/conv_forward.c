@@ -14,6 +14,7 @@ struct forward {
     struct cnn_correlation cut;
     struct cnn_epilogue epilogue;
     size_t filters;
+    bool halves; /* y, and a residual, are stored as bfloat16 */
     const float *x, *packed;
     float *y, *scratch;
     /* scratch of one thread: sums to be pooled, and with them the copy */
@@ -66,7 +67,7 @@ static void forward_block(void *context, size_t task, size_t thread)
         CNN_BF16_NAME(cnn_correlation_task)(&k->cut, task, k->x, unpooled + k->unpooled_floats);
     const struct cnn_view *v = &t.view;
     size_t filter = t.group * k->cut.group_out + t.column,
-           filters = k->epilogue.pool ? t.columns : k->filters;
+           filters = k->epilogue.pool ? t.columns : cnn_elements(k->filters, k->halves);
     struct cnn_gemm g = {
         .products = k->cut.pairs || k->cut.row_pairs ? &CNN_BF16_NAME(cnn_products_bf16) : NULL,
         .a = v->data,
@@ -75,10 +76,12 @@ static void forward_block(void *context, size_t task, size_t thread)
         .by_channel = k->cut.by_channel,
         .columns = t.columns,
         .c_stride = {(ptrdiff_t)filters, (ptrdiff_t)(w->pixels * filters)},
+        .halves = k->halves,
         .bias = k->epilogue.bias ? k->epilogue.bias + filter : NULL};
     g.b = k->packed +
           cnn_nest_size(&g.depth) * (t.group * cnn_packed_columns(k->cut.group_out) + t.column);
-    g.c = k->y + (t.image * w->lines + t.line) * w->pixels * k->filters + filter;
+    const size_t first = (t.image * w->lines + t.line) * w->pixels * k->filters + filter;
+    g.c = k->y + cnn_elements(first, k->halves);
     g.c_stride[2] = g.c_stride[1] * (ptrdiff_t)w->lines;
     if (k->epilogue.residual)
         g.addend = k->epilogue.residual + (g.c - k->y);
@@ -100,19 +103,21 @@ static struct forward forward_plan(const struct cnn_conv *conv, size_t n,
                                    const struct cnn_epilogue *epilogue)
 {
     struct cnn_conv c = *conv;
-    struct forward k = {.epilogue = *epilogue, .filters = c.out_c};
+    struct forward k = {.epilogue = *epilogue, .filters = c.out_c, .halves = c.y_halves};
     struct cnn_correlation *cut = &k.cut;
+    const size_t sums = n * c.out_h * c.out_w * c.out_c,
+                 terms = c.kernel_h * c.kernel_w * (c.in_c / c.groups);
     if (!epilogue->pool)
         cnn_conv_flatten(&c, &n);
     cut->by_channel = cnn_conv_by_channel(&c);
     cut->pairs = cnn_conv_by_pairs(&c);
     cut->row_pairs = cnn_conv_by_row_pairs(&c);
+    cut->halves = c.x_halves;
+    c.in_c = cnn_elements(c.in_c, c.x_halves);
     cut->windows = CNN_BF16_NAME(cnn_windows)(&c, n);
     cut->groups = cut->by_channel ? 1 : c.groups;
     cut->group_in = c.in_c / cut->groups;
     cut->group_out = c.out_c / cut->groups;
-    size_t sums = n * c.out_h * c.out_w * c.out_c,
-           terms = c.kernel_h * c.kernel_w * (c.in_c / c.groups);
     CNN_BF16_NAME(cnn_correlation_plan)(cut, cnn_size_times(sums, terms), epilogue->pool ? 2 : 1);
     size_t positions = cut->blocks.images * cut->blocks.lines * c.out_w;
     if (epilogue->pool)

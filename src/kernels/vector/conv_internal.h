@@ -36,6 +36,12 @@ static inline bool cnn_conv_by_winograd(const struct cnn_conv *c)
     return CNN_ISA_NAME(cnn_winograd_fits)(c) && !(c->forward_only && cnn_conv_by_pairs(c) && few);
 }
 
+/* What a step through numbers that are stored as bfloat16 is in elements of two; else itself. */
+static inline size_t cnn_elements(size_t numbers, bool halves)
+{
+    return halves ? numbers / 2 : numbers;
+}
+
 /* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column],
  * columns being filters; for the gradient of the data [phase][group][panel][tap row, tap column,
  * filter][column], columns being channels. Channels and filters of the third index may be pairs,
@@ -66,6 +72,9 @@ struct cnn_correlation {
     size_t groups, group_in, group_out;
     bool by_channel, pairs; /* by_channel: groups == 1, group_in == group_out */
     bool row_pairs;         /* pairs too, but of neighbours in a row */
+    /* x is stored as bfloat16, so is pairs as it lies: what is said of its channels here and in
+     * windows is said of them */
+    bool halves;
     /* By cnn_correlation_plan: */
     struct cnn_blocks blocks;
     size_t pixel_floats; /* of a copy; 1 of row pairs, which no pixel has for itself */

@@ -16,7 +16,8 @@ void CNN_BF16_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
     size_t wanted = cnn_tasks_wanted(work),
            target = cnn_size_min(cnn_size_divide_up(w->images * w->lines * w->pixels, wanted),
                                  BLOCK_MAX);
-    k->depth = k->by_channel ? 1 : k->pairs ? cnn_pairs(k->group_in) : k->group_in;
+    const bool pairing = k->pairs && !k->halves;
+    k->depth = k->by_channel ? 1 : pairing ? cnn_pairs(k->group_in) : k->group_in;
     k->pixel_floats = k->by_channel ? cnn_packed_columns(k->group_in) : k->depth;
     k->taps_w = w->taps_w;
     if (k->row_pairs) {
@@ -24,7 +25,7 @@ void CNN_BF16_NAME(cnn_correlation_plan)(struct cnn_correlation *k, size_t work,
         k->taps_w = k->pixel_floats = 1;
     }
     w->copying = k->row_pairs                               ? CNN_COPY_ROW_PAIRS
-                 : k->pairs                                 ? CNN_COPY_CHANNEL_PAIRS
+                 : pairing                                  ? CNN_COPY_CHANNEL_PAIRS
                  : k->by_channel && k->group_in % VLEN != 0 ? CNN_COPY_ALWAYS
                                                             : CNN_COPY_IF_PADDED;
     k->blocks =

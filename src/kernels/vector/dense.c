@@ -92,7 +92,8 @@ static size_t paired_floats(const struct cnn_conv *c, size_t n)
     return cnn_conv_by_pairs(c) ? cnn_size_plus(cnn_size_times(n, pairs), VLEN + 15) / 16 * 16 : 0;
 }
 
-static void multiply(const struct cnn_conv *c, struct product *p, float *scratch)
+/* halves: a is stored as bfloat16. */
+static void multiply(const struct cnn_conv *c, struct product *p, bool halves, float *scratch)
 {
     const size_t work = cnn_size_times(p->rows, cnn_size_times(p->columns, p->weights.depth));
     p->weights.pairs = cnn_conv_by_pairs(c);
@@ -100,16 +101,21 @@ static void multiply(const struct cnn_conv *c, struct product *p, float *scratch
     p->part_columns = cnn_part_columns(p->columns, 1, cnn_tasks_wanted(work));
     p->paired = scratch;
     p->blocks = scratch + paired_floats(c, p->rows);
-    if (p->weights.pairs) {
+    if (p->weights.pairs && !halves) {
         cnn_parallel_for(p->rows, pair_row, p);
         p->a = p->paired;
     }
     cnn_parallel_for(cnn_size_divide_up(p->columns, p->part_columns), multiply_columns, p);
 }
 
-size_t CNN_BF16_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n)
+static size_t block_floats(const struct cnn_conv *c, size_t n)
 {
     return cnn_size_plus(paired_floats(c, n), COLUMNS * STEPS * (size_t)cnn_parallel_threads());
+}
+
+size_t CNN_BF16_NAME(cnn_dense_scratch_floats)(const struct cnn_conv *c, size_t n)
+{
+    return cnn_size_plus(block_floats(c, n), c->x_halves ? cnn_size_times(n, c->in_c) : 0);
 }
 
 void CNN_BF16_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn_conv_forward *pass)
@@ -124,12 +130,27 @@ void CNN_BF16_NAME(cnn_dense_forward)(const struct cnn_conv *c, const struct cnn
                         .c = pass->y,
                         .bias = pass->epilogue->bias,
                         .activation = pass->epilogue->activation};
-    multiply(c, &p, pass->scratch);
+    multiply(c, &p, c->x_halves, pass->scratch);
+}
+
+/* Sums of floats to rows of numbers that are stored as bfloat16. */
+struct rounding {
+    const float *from;
+    unsigned char *to;
+    size_t floats; /* of a row */
+};
+
+static void round_row(void *context, size_t row, size_t thread)
+{
+    (void)thread;
+    const struct rounding *r = context;
+    cnn_pair_neighbours(r->from + row * r->floats, r->floats, r->to + 2 * row * r->floats);
 }
 
 void CNN_BF16_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
                                             const struct cnn_conv_backward_data *pass)
 {
+    float *sums = c->x_halves ? pass->scratch + block_floats(c, pass->n) : pass->dx;
     struct product p = {.weights = {.from = pass->w,
                                     .step = (ptrdiff_t)c->in_c,
                                     .column_stride = 1,
@@ -137,6 +158,9 @@ void CNN_BF16_NAME(cnn_dense_backward_data)(const struct cnn_conv *c,
                         .rows = pass->n,
                         .columns = c->in_c,
                         .a = pass->dy,
-                        .c = pass->dx};
-    multiply(c, &p, pass->scratch);
+                        .c = sums};
+    multiply(c, &p, false, pass->scratch);
+    if (c->x_halves)
+        cnn_parallel_for(pass->n, round_row,
+                         &(struct rounding){sums, (unsigned char *)pass->dx, c->in_c});
 }

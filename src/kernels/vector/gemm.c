@@ -190,9 +190,11 @@ static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t colu
     cnn_tile_function *const *functions =
         (t->add ? products->added : products->tiles)[width > VLEN];
     size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
-    struct cursor at = {.a = g->by_channel ? g->a + column : g->a, .c = g->c + column};
+    struct cursor at = {.a = g->by_channel ? g->a + column : g->a,
+                        .c = g->c + (g->halves ? column / 2 : column)};
 #if defined(__AVX512F__)
-    bool narrow = products == &products_floats && !t->add && g->columns - column <= VLEN / 2;
+    bool narrow =
+        products == &products_floats && !t->add && !t->halves && g->columns - column <= VLEN / 2;
 #endif
     t->tail = g->columns - column < width ? (g->columns - column) % VLEN : 0;
     for (size_t left = cnn_nest_size(&g->rows); left > 0;) {
@@ -220,7 +222,7 @@ static size_t tile_take_depth(struct tile *t, const struct cnn_nest *depth, size
     t->step = depth->stride[0];
     t->depth = cnn_size_min(run - inside, most);
     t->segments =
-        run > most ? 1 : cnn_size_min(cnn_size_min(most / run, SEGMENTS), total / run - first);
+        run > most ? 1 : cnn_size_min(cnn_size_min(most / run, CNN_GEMM_RUNS), total / run - first);
     for (size_t s = 0; s < t->segments; s++)
         t->segment[s] = (ptrdiff_t)inside * depth->stride[0] +
                         (ptrdiff_t)((first + s) % depth->count[1]) * depth->stride[1] +
@@ -260,8 +262,10 @@ void CNN_ISA_NAME(cnn_gemm)(const struct cnn_gemm *request)
     t.limits = g.limits ? *g.limits : (struct cnn_limits){0};
     t.ends = g.ends;
     t.pieces = g.pieces;
-    /* where all rows are one tile, nobody uses b again */
-    size_t most = cnn_nest_size(&g.rows) > TILE_ROWS && g.pieces == 0 ? DEPTH : SIZE_MAX;
+    t.halves = g.halves;
+    /* where all rows are one tile, nobody uses b again; a sum is not rounded before it is whole */
+    size_t most =
+        cnn_nest_size(&g.rows) > TILE_ROWS && g.pieces == 0 && !g.halves ? DEPTH : SIZE_MAX;
     do {
         steps = tile_take_depth(&t, &g.depth, k, total, most);
         t.load = g.accumulate || k > 0;

@@ -53,6 +53,8 @@ extern const struct cnn_products CNN_BF16_NAME(cnn_products_bf16);
  * 32-bit integers, and addend and limits are not to be set. */
 extern const struct cnn_products CNN_INT8_NAME(cnn_products_int8);
 
+#define CNN_GEMM_RUNS ((size_t)64)
+
 struct cnn_gemm {
     const struct cnn_products *products; /* NULL: elements are floats */
     const float *a;
@@ -66,7 +68,11 @@ struct cnn_gemm {
     size_t columns;
     float *c;
     ptrdiff_t c_stride[3]; /* steps of rows in c */
-    const float *bias;     /* per column; may be NULL */
+    /* c and addend are stored as bfloat16: an element of both, and of their steps, is two numbers.
+     * Of floats and pairs, not with accumulate or pieces, and of at most CNN_GEMM_RUNS runs of k.
+     */
+    bool halves;
+    const float *bias; /* per column; may be NULL */
     /* of floats and pairs, and not with pieces: as c, added to the complete sums; NULL: none */
     const float *addend;
     bool accumulate;                 /* add to c; bias is then not added */

@@ -16,9 +16,6 @@
 #define TILE_ROWS 4
 #endif
 
-/* k is cut into at most so many pieces at a time. */
-#define SEGMENTS ((size_t)64)
-
 /* How many floats ahead b is asked for; 0: not at all. The steps of AVX2 are too short for the CPU
  * to see as far ahead as a distant cache is slow. */
 #if VLEN == 8
@@ -31,13 +28,13 @@ struct tile {
     const float *a[MAX_ROWS];
     float *c[MAX_ROWS];
     const float *addend[MAX_ROWS];
-    ptrdiff_t segment[SEGMENTS]; /* where in a the pieces of k begin */
-    size_t segments, depth;      /* steps in each piece */
-    ptrdiff_t step;              /* in a, from one step to the next */
+    ptrdiff_t segment[CNN_GEMM_RUNS]; /* where in a the runs of k begin */
+    size_t segments, depth;           /* steps in each run */
+    ptrdiff_t step;                   /* in a, from one step to the next */
     const float *b, *bias;
     size_t b_step; /* floats from one step to the next */
     size_t tail;   /* columns in the last vector; 0: all of them */
-    bool load, add, cut;
+    bool load, add, cut, halves;
     struct cnn_limits limits;
     const size_t *ends; /* of the pieces whose sums are apart: steps of k */
     size_t pieces;
@@ -70,6 +67,43 @@ CNN_INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t 
         }
 }
 
+/* The same of numbers that are stored as bfloat16. */
+CNN_INLINE void tile_load_halves(const float *const *c, size_t rows, size_t vectors, size_t tail,
+                                 vfloat acc[MAX_ROWS][2])
+{
+#if defined(__AVX512F__)
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++) {
+            const unsigned short *p = (const unsigned short *)c[r] + j * VLEN;
+            acc[r][j] = tail && j + 1 == vectors ? vload_halves_tail(p, tail) : vload_halves(p);
+        }
+#else
+    (void)c, (void)rows, (void)vectors, (void)tail;
+    memset(acc, 0, MAX_ROWS * sizeof *acc);
+#endif
+}
+
+CNN_INLINE void tile_store_halves(float *const *c, size_t rows, size_t vectors, size_t tail,
+                                  vfloat acc[MAX_ROWS][2])
+{
+#if defined(__AVX512F__)
+#pragma GCC unroll 8
+    for (size_t r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (size_t j = 0; j < vectors; j++) {
+            unsigned short *p = (unsigned short *)c[r] + j * VLEN;
+            if (tail && j + 1 == vectors)
+                vstore_halves_tail(p, tail, acc[r][j]);
+            else
+                vstore_halves(p, acc[r][j]);
+        }
+#else
+    (void)c, (void)rows, (void)vectors, (void)tail, (void)acc;
+#endif
+}
+
 CNN_INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors,
                            vfloat acc[MAX_ROWS][2])
 {
@@ -95,7 +129,9 @@ CNN_INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors,
 CNN_INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
                                vfloat acc[MAX_ROWS][2])
 {
-    if (t->tail)
+    if (t->halves)
+        tile_store_halves(t->c, rows, vectors, t->tail, acc);
+    else if (t->tail)
         tile_store(t->c, rows, vectors, t->tail, acc);
     else
         tile_store(t->c, rows, vectors, 0, acc);
@@ -105,7 +141,9 @@ CNN_INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors
 CNN_INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
 {
     vfloat addend[MAX_ROWS][2];
-    if (t->tail)
+    if (t->halves)
+        tile_load_halves(t->addend, rows, vectors, t->tail, addend);
+    else if (t->tail)
         tile_load(t->addend, rows, vectors, t->tail, addend);
     else
         tile_load(t->addend, rows, vectors, 0, addend);

@@ -67,6 +67,34 @@ static inline void cnn_pair_channels(const float *from, size_t n, float *to)
     memset(bytes + 2 * n, 0, n % 2 * 2);
 }
 
+#if defined(__AVX512F__)
+/* Numbers j and on of a row that are stored as bfloat16, each in the lower half of a lane; without
+ * a row, 0. */
+static inline __m512i vload_row_of_halves(const unsigned short *row, size_t j, __mmask16 mask)
+{
+    return row ? _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row + j))
+               : _mm512_setzero_si512();
+}
+#endif
+
+/* Number by number, two rows of n each that are stored as bfloat16; without a row, its numbers are
+ * 0. */
+static inline void cnn_pair_rows_of_halves(const unsigned short *first,
+                                           const unsigned short *second, size_t n, float *to)
+{
+#if defined(__AVX512F__)
+    for (size_t j = 0; j < n; j += VLEN) {
+        const size_t lanes = n - j < VLEN ? n - j : VLEN;
+        const __mmask16 mask = (__mmask16)((1u << lanes) - 1);
+        const __m512i low = vload_row_of_halves(first, j, mask),
+                      high = vload_row_of_halves(second, j, mask);
+        vstore_lanes(to + j, lanes, (vfloat)_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+#else
+    (void)first, (void)second, (void)n, (void)to;
+#endif
+}
+
 /* Number by number, two rows of n each; without a second one, its numbers are 0. */
 static inline void cnn_pair_rows(const float *first, const float *second, size_t n, float *to)
 {

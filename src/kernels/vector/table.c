@@ -15,9 +15,11 @@
 
 #if defined(__AVX512BF16__)
 extern const struct cnn_kernels cnn_kernels_halves;
-#define HALVES &cnn_kernels_halves
+#define HALVES      &cnn_kernels_halves
+#define CONV_HALVES CNN_BF16_NAME(cnn_conv_halves)
 #else
-#define HALVES NULL
+#define HALVES      NULL
+#define CONV_HALVES NULL
 #endif
 
 extern const struct cnn_kernels TABLE;
@@ -26,6 +28,7 @@ const struct cnn_kernels TABLE = {
     .name = STRING(CNN_TABLE),
     .halves = HALVES,
     .conv_packed_floats = CNN_BF16_NAME(cnn_conv_packed_floats),
+    .conv_halves = CONV_HALVES,
     .conv_scratch_floats = CNN_BF16_NAME(cnn_conv_scratch_floats),
     .dense_scratch_floats = CNN_BF16_NAME(cnn_dense_scratch_floats),
     .conv_pack = CNN_BF16_NAME(cnn_conv_pack),

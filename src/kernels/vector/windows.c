@@ -215,10 +215,13 @@ static void copy_row_by_taps(const struct cnn_windows *w, const float *row, size
         for (size_t p = 0; p < w->pixels; p += pairs ? 2 : 1, pixel += floats) {
             size_t column = p * w->stride_w + tap * w->dilation_w;
             const float *from = pixel_at(w, row, column);
-            if (pairs)
-                cnn_pair_rows(from,
-                              p + 1 < w->pixels ? pixel_at(w, row, column + w->stride_w) : NULL,
-                              channels, pixel);
+            const float *next =
+                pairs && p + 1 < w->pixels ? pixel_at(w, row, column + w->stride_w) : NULL;
+            if (pairs && w->halves)
+                cnn_pair_rows_of_halves((const unsigned short *)from, (const unsigned short *)next,
+                                        2 * channels, pixel);
+            else if (pairs)
+                cnn_pair_rows(from, next, channels, pixel);
             else if (from)
                 memcpy(pixel, from, channels * sizeof *pixel);
             else

@@ -25,7 +25,8 @@ enum cnn_copying {
     CNN_COPY_WIDENED, /* always; elements of four bytes become two, with 16 bits for each */
     /* always; for each tap of a kernel row, what the positions of all lines read, in one piece */
     CNN_COPY_TAPS,
-    /* the same, as pairs of neighbours in a line; the last of an odd number is paired with 0 */
+    /* the same, as pairs of neighbours in a line; the last of an odd number is paired with 0. Of
+     * halves, a pair for each number. */
     CNN_COPY_TAP_PAIRS
 };
 
@@ -40,6 +41,8 @@ struct cnn_windows {
     ptrdiff_t top, left; /* padding; negative: rows or columns never read */
     enum cnn_padding_mode mode;
     enum cnn_copying copying;
+    /* the array's numbers are stored as bfloat16, and its channels are twos of them */
+    bool halves;
     float fill; /* the bits of what padding of zeros holds; copies by taps: 0 */
 };
 
