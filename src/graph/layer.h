@@ -150,6 +150,10 @@ struct cnn_node {
     const size_t *x_range; /* of each input; NULL: the layer computes with floats */
     size_t y_range;
 
+    /* Set by graph/halves.h, in plans that train: whether the inputs and their gradients, and the
+     * output and its gradient, are stored as bfloat16. */
+    bool x_halves, y_halves;
+
     bool whitens;   /* its first weights are to be found in the training images (train/whiten.h) */
     bool literal;   /* the description gives the values of its parameters */
     bool needs_two; /* it cannot train on a batch of one image, unless it is frozen */
@@ -283,6 +287,11 @@ struct cnn_execution {
     void (*again)(const struct cnn_call *call);
 
     enum cnn_sums sums;
+
+    /* Whether forward, backward and `again` can have values as x_halves and y_halves of the node
+     * say. With y_halves the call's kernels are the table for such values (cnn_kernels.halves).
+     * NULL: they cannot. */
+    bool (*halves)(const struct cnn_node *node, const struct cnn_kernels *kernels);
 
     /* Floats of a piece of the weights whose gradients backward can give at a time; NULL, or 0: all
      * of them together. */

@@ -360,9 +360,9 @@ static void place_gradients(struct maker *m)
     const size_t ends[2] = {g->count, g->logits};
     for (size_t e = 0; e < 2; e++)
         if (l->gradient[ends[e]] == CNN_NO_BLOCK)
-            l->gradient[ends[e]] = add_block(
-                m, batch_floats(m, m->batch, cnn_shape_count(cnn_graph_shape(g, ends[e])), 0),
-                g->count, backward_step(m, ends[e] - 1));
+            l->gradient[ends[e]] =
+                add_block(m, batch_floats(m, m->batch, cnn_graph_value_floats(g, ends[e]), 0),
+                          g->count, backward_step(m, ends[e] - 1));
     for (size_t i = g->count; i-- > 0;) {
         const struct cnn_node *node = &g->nodes[i];
         bool over_dy = node->dx_over_dy && l->gradient[i + 1] != CNN_NO_BLOCK;
@@ -371,7 +371,7 @@ static void place_gradients(struct maker *m)
             l->temporary[edge] = CNN_NO_BLOCK;
             if (!m->leads[i + 1] || !m->wants_gradient[v])
                 continue;
-            size_t floats = batch_floats(m, m->batch, cnn_shape_count(cnn_graph_shape(g, v)), 0);
+            size_t floats = batch_floats(m, m->batch, cnn_graph_value_floats(g, v), 0);
             size_t last = v == 0 ? end_step(m) : backward_step(m, v - 1);
             if (l->gradient[v] != CNN_NO_BLOCK && v != g->logits) {
                 l->temporary[edge] = add_block(m, floats, step, step);

@@ -1,5 +1,6 @@
 /* Plans: the layout's blocks as pointers. */
 #include "graph/bytes.h"
+#include "graph/halves.h"
 #include "graph/passing.h"
 #include "graph/plan_internal.h"
 
@@ -89,7 +90,7 @@ static bool bind_node(struct cnn_plan *plan, size_t i, float *parameters)
                                      : cnn_plan_block(plan, l->gradient[node->inputs[k]]);
     }
     p->call = (struct cnn_call){.node = node,
-                                .kernels = plan->kernels,
+                                .kernels = node->y_halves ? plan->kernels->halves : plan->kernels,
                                 .x = x,
                                 .y = cnn_plan_block(plan, l->value[i + 1]),
                                 .dy = training ? cnn_plan_block(plan, l->gradient[i + 1]) : NULL,
@@ -113,8 +114,10 @@ static bool make_part(struct cnn_plan *plan)
     return plan->part.x && plan->part.dx && plan->part.value && plan->part.grad;
 }
 
-/* How the plan executes the graph: what is fused, and what is computed with bytes. */
+/* How the plan executes the graph: what is fused, what is computed with bytes, and what is stored
+ * as bfloat16. */
 static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *graph,
+                              const struct cnn_kernels *kernels,
                               const struct cnn_plan_options *options, struct cnn_fused *out,
                               cnn_diag *diag)
 {
@@ -124,9 +127,11 @@ static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *g
                              : options->chains        ? CNN_FUSE_CHAINS
                                                       : CNN_FUSE_INFERENCE;
     cnn_status status = cnn_graph_fuse(arena, graph, fusion, out, diag);
-    return status == CNN_OK && mode == CNN_PLAN_INFER
-               ? cnn_graph_use_bytes(arena, &out->graph, diag)
-               : status;
+    if (status == CNN_OK && mode == CNN_PLAN_INFER)
+        return cnn_graph_use_bytes(arena, &out->graph, diag);
+    if (status == CNN_OK && mode == CNN_PLAN_TRAIN && !options->input_gradient)
+        return cnn_graph_use_halves(arena, &out->graph, kernels, diag);
+    return status;
 }
 
 static cnn_status require_kernels(const struct cnn_kernels **kernels, cnn_diag *diag)
@@ -207,7 +212,7 @@ cnn_status cnn_plan_new(const struct cnn_graph *graph, float *parameters,
                               .ranks = options->ranks,
                               .stale = true};
     plan->graph = &plan->fused.graph;
-    status = fuse_layers(arena, graph, options, &plan->fused, diag);
+    status = fuse_layers(arena, graph, kernels, options, &plan->fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(plan->graph, kernels, options, arena, &plan->layout, diag);
     if (status == CNN_OK)
@@ -243,7 +248,7 @@ cnn_status cnn_plan_measure(const struct cnn_graph *graph, const struct cnn_plan
         status = cnn_fail_memory(diag, 0, "a plan");
     struct cnn_fused fused;
     if (status == CNN_OK)
-        status = fuse_layers(arena, graph, options, &fused, diag);
+        status = fuse_layers(arena, graph, kernels, options, &fused, diag);
     if (status == CNN_OK)
         status = cnn_layout_make(&fused.graph, kernels, options, arena, &layout, diag);
     cnn_arena_free(arena);

@@ -1,4 +1,5 @@
 /* Backward of a plan, and the sums of gradients over the parts of a batch. */
+#include "graph/bytes.h"
 #include "graph/plan_internal.h"
 
 #include <assert.h>
@@ -13,8 +14,10 @@ static void add_temporaries(struct cnn_plan *plan, const struct cnn_plan_node *p
             continue;
         float *sum = cnn_plan_block(plan, plan->layout.gradient[value]);
         const float *terms[2] = {sum, p->dx_temporary[k]};
-        plan->kernels->sum(2, p->call.n * cnn_shape_count(cnn_graph_shape(plan->graph, value)),
-                           terms, (struct cnn_activation){.kind = CNN_ACT_NONE}, sum);
+        const struct cnn_kernels *kernels =
+            p->call.node->x_halves ? plan->kernels->halves : plan->kernels;
+        kernels->sum(2, p->call.n * cnn_shape_count(cnn_graph_shape(plan->graph, value)), terms,
+                     (struct cnn_activation){.kind = CNN_ACT_NONE}, sum);
     }
 }
 
@@ -24,7 +27,8 @@ static void bind_part(struct cnn_plan *plan, size_t i, const struct cnn_parts *r
     const struct cnn_call *all = &plan->nodes[i].call;
     const struct cnn_node *node = all->node;
     size_t first = cnn_parts_image(run, run->first) - cnn_parts_image(&plan->run, plan->run.first),
-           in = first * cnn_shape_count(node->in[0]), out = first * cnn_shape_count(node->out);
+           in = first * cnn_graph_value_floats(plan->graph, node->inputs[0]),
+           out = first * cnn_graph_value_floats(plan->graph, i + 1);
     struct cnn_call part = *all;
     const float **x = (const float **)plan->part.x;
     float **dx = (float **)plan->part.dx, **value = (float **)plan->part.value,

@@ -1,5 +1,6 @@
 /* Add: the sum of several values of one shape, for residual connections. He et al., "Deep Residual
  * Learning", 2015. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
@@ -83,6 +84,11 @@ static void backward(const struct cnn_call *call)
                                 apart ? no_activation : activation, call->y, call->dy, call->dx);
 }
 
+static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
+{
+    return !is_apart(activation_of(node)) && cnn_node_halves_alike(node, kernels);
+}
+
 static double sum_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
 {
     double sum = 0;
@@ -134,7 +140,8 @@ const struct cnn_layer_type cnn_layer_add = {
     .infer = infer,
     .operation = operation,
     .execution =
-        &(const struct cnn_execution){.forward = forward, .backward = backward, .again = forward},
+        &(const struct cnn_execution){
+            .forward = forward, .backward = backward, .again = forward, .halves = halves},
     .quantization = &cnn_bytes_add,
     .explain = explain,
     .slope = slope,

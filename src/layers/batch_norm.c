@@ -3,6 +3,7 @@
  * unbiased variance (as PyTorch) and serve in evaluation. */
 #include <math.h>
 
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/weighted.h"
@@ -198,6 +199,12 @@ static void backward(const struct cnn_call *call)
 /* with fewer, gradients go faster through a pooling of its own */
 #define FEW_CHANNELS ((size_t)16)
 
+static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
+{
+    return kernels->halves->batch_norm_forward && fusable(activation_of(node)) &&
+           !cnn_node_frozen(node) && cnn_node_halves_alike(node, kernels);
+}
+
 static bool fuse_next(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion)
 {
     struct state *state = node->state;
@@ -319,6 +326,7 @@ const struct cnn_layer_type cnn_layer_batch_norm = {
             .backward = backward,
             .again = normalise,
             .sums = CNN_SUMS_SHARED,
+            .halves = halves,
         },
     .quantization = &cnn_bytes_normalize,
     .state_size = sizeof(struct state),

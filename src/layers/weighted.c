@@ -125,6 +125,8 @@ static struct cnn_conv geometry(const struct cnn_node *node)
     const struct cnn_weighted *w = node->state;
     struct cnn_conv conv = w->conv;
     conv.forward_only = node->forward_only;
+    conv.x_halves = node->x_halves;
+    conv.y_halves = node->y_halves;
     return conv;
 }
 
@@ -177,9 +179,8 @@ void cnn_weighted_fold(const struct cnn_call *call, float *scale, float *bias)
 static size_t unpacked_floats(const struct cnn_node *node, const struct cnn_kernels *kernels,
                               size_t n)
 {
-    const struct cnn_weighted *w = node->state;
-    return node->tensors[CNN_SLOT_WEIGHT].rank == 2 ? kernels->dense_scratch_floats(&w->conv, n)
-                                                    : 0;
+    const struct cnn_conv conv = geometry(node);
+    return node->tensors[CNN_SLOT_WEIGHT].rank == 2 ? kernels->dense_scratch_floats(&conv, n) : 0;
 }
 
 static size_t piece_floats(const struct cnn_node *node)
@@ -300,16 +301,15 @@ static void again(const struct cnn_call *call)
  * are, those of the bias alone are wanted. */
 static void give_pieces(const struct cnn_call *call, const struct cnn_conv_backward_weights *all)
 {
-    const struct cnn_weighted *w = call->node->state;
-    const struct cnn_conv *conv = &w->conv;
+    const struct cnn_conv conv = geometry(call->node);
     const struct cnn_tensor *weights = &call->node->tensors[CNN_SLOT_WEIGHT];
-    const size_t begin = weights->offset, filters = conv->out_c, piece = cnn_gradient_piece(conv),
-                 floats = cnn_conv_filter_floats(conv);
+    const size_t begin = weights->offset, filters = conv.out_c, piece = cnn_gradient_piece(&conv),
+                 floats = cnn_conv_filter_floats(&conv);
     struct cnn_conv_backward_weights pass = *all;
     for (; pass.first < filters; pass.first += piece) {
         pass.count = filters - pass.first < piece ? filters - pass.first : piece;
         pass.db = all->db ? all->db + pass.first : NULL;
-        call->kernels->conv_backward_weights(conv, &pass);
+        call->kernels->conv_backward_weights(&conv, &pass);
         if (cnn_tensor_trained(weights) && call->taker->take)
             call->taker->take(call->taker->context,
                               (struct cnn_stretch){begin + pass.first * floats,
@@ -322,17 +322,18 @@ static void backward(const struct cnn_call *call)
 {
     const struct cnn_weighted *w = call->node->state;
     const struct cnn_kernels *k = call->kernels;
+    const struct cnn_conv conv = geometry(call->node);
     if (w->activation.kind != CNN_ACT_NONE)
         k->activation_backward(w->activation, cnn_call_rows(call), call->value[CNN_SLOT_LINEAR],
                                call->y, call->dy, call->dy);
     if (call->dx[0]) /* by the weights as they are */
         k->conv_backward_data(
-            &w->conv, &(struct cnn_conv_backward_data){.n = call->n,
-                                                       .dy = call->dy,
-                                                       .packed = call->value[CNN_SLOT_PACKED_BACK],
-                                                       .w = call->value[CNN_SLOT_WEIGHT],
-                                                       .dx = call->dx[0],
-                                                       .scratch = call->scratch});
+            &conv, &(struct cnn_conv_backward_data){.n = call->n,
+                                                    .dy = call->dy,
+                                                    .packed = call->value[CNN_SLOT_PACKED_BACK],
+                                                    .w = call->value[CNN_SLOT_WEIGHT],
+                                                    .dx = call->dx[0],
+                                                    .scratch = call->scratch});
     const struct cnn_conv_backward_weights pass = {.n = call->n,
                                                    .parts = call->parts,
                                                    .x = call->x[0],
@@ -343,7 +344,17 @@ static void backward(const struct cnn_call *call)
     if (call->taker)
         give_pieces(call, &pass);
     else
-        k->conv_backward_weights(&w->conv, &pass);
+        k->conv_backward_weights(&conv, &pass);
+}
+
+/* The first layer alone gives no gradient of its input. */
+static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
+{
+    const struct cnn_weighted *w = node->state;
+    const struct cnn_conv conv = geometry(node);
+    const bool back = w->activation.kind == CNN_ACT_NONE || kernels->halves->activation_backward;
+    return (!node->y_halves || (back && cnn_activation_cuts(w->activation))) &&
+           kernels->conv_halves(&conv, node->inputs[0] != 0);
 }
 
 const struct cnn_execution cnn_weighted_execution = {
@@ -356,6 +367,7 @@ const struct cnn_execution cnn_weighted_execution = {
     .backward = backward,
     .again = again,
     .sums = CNN_SUMS_BY_LAYER,
+    .halves = halves,
     .piece = piece_floats,
 };
 

@@ -31,7 +31,7 @@ bool CNN_BF16_NAME(cnn_conv_halves)(const struct cnn_conv *c, bool data)
     if (cnn_conv_by_channel(c) || c->kernel_h * c->kernel_w > CNN_GEMM_RUNS ||
         (data && (CNN_ISA_NAME(cnn_scatter_fits)(c) || c->padding_mode != CNN_PAD_ZEROS)))
         return !x && !y;
-    /* without pairs weights' gradients read dy alone as halves, where it is no matrix's rows; a
-     * dense layer adds up its sums in memory */
-    return (!x || pairs) && (!y || ((pairs || !flat) && !one_pixel));
+    /* without pairs, weights' gradients alone can read dy as halves, where it is no matrix's rows;
+     * a dense layer adds up its sums in memory */
+    return (!x || pairs) && (!y || ((pairs || (!flat && !data)) && !one_pixel));
 }

@@ -1,10 +1,24 @@
 /* The second table of avx512bf16, for values stored as bfloat16 (cnn_kernels.halves). */
+#include "kernels/plain.h"
+#include "kernels/vector/conv.h"
+#include "kernels/vector/dense.h"
 #include "kernels/vector/ops.h"
 
 extern const struct cnn_kernels cnn_kernels_halves;
 
 const struct cnn_kernels cnn_kernels_halves = {
     .name = "halves",
+    /* of convolutions x_halves and y_halves say what their values are */
+    .conv_packed_floats = CNN_BF16_NAME(cnn_conv_packed_floats),
+    .conv_halves = CNN_BF16_NAME(cnn_conv_halves),
+    .conv_scratch_floats = CNN_BF16_NAME(cnn_conv_scratch_floats),
+    .dense_scratch_floats = CNN_BF16_NAME(cnn_dense_scratch_floats),
+    .conv_pack = CNN_BF16_NAME(cnn_conv_pack),
+    .conv_forward = CNN_BF16_NAME(cnn_conv_forward),
+    .conv_backward_data = CNN_BF16_NAME(cnn_conv_backward_data),
+    .conv_backward_weights = CNN_BF16_NAME(cnn_conv_backward_weights),
+    /* of statistics */
+    .track = cnn_track,
     .sum = CNN_VALUE_NAME(cnn_sum),
     .sum_backward = CNN_VALUE_NAME(cnn_sum_backward),
 };
