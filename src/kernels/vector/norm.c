@@ -63,12 +63,12 @@ static struct cnn_norm cut(const struct cnn_batch_norm *b, size_t rows, size_t m
     return k;
 }
 
-struct cnn_norm CNN_ISA_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b)
+struct cnn_norm CNN_VALUE_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b)
 {
     return cut(b, rows_together(b->channels, WIDE), SIZE_MAX);
 }
 
-struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
+struct cnn_norm CNN_VALUE_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
 {
     if (cnn_norm_calls(b->activation))
         return cut(b, rows_together(b->channels, WIDE),
@@ -79,7 +79,7 @@ struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b)
     return k;
 }
 
-struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b, bool sums)
+struct cnn_norm CNN_VALUE_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b, bool sums)
 {
     const struct cnn_pool *p = b->pool;
     size_t line = 2 * p->in_w * cnn_size_min(b->channels, CNN_NORM_STRIP),
@@ -106,12 +106,12 @@ static size_t chunks_bound(const struct cnn_batch_norm *b, const struct cnn_norm
     return lines / k->runs.length + cnn_batch_norm_parts_bound(b);
 }
 
-size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b)
+size_t CNN_VALUE_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b)
 {
-    struct cnn_norm k = CNN_ISA_NAME(cnn_norm_sums)(b);
+    struct cnn_norm k = CNN_VALUE_NAME(cnn_norm_sums)(b);
     size_t chunks = chunks_bound(b, &k), lines = 0;
     if (b->pool) {
-        k = CNN_ISA_NAME(cnn_norm_lines)(b, true);
+        k = CNN_VALUE_NAME(cnn_norm_lines)(b, true);
         lines = chunks_bound(b, &k);
     }
     chunks = lines > chunks ? lines : chunks;
@@ -119,7 +119,7 @@ size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *
            (chunks + cnn_batch_norm_parts_bound(b) * sizeof(double) / sizeof(float));
 }
 
-struct cnn_norm_strip CNN_ISA_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task)
+struct cnn_norm_strip CNN_VALUE_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task)
 {
     size_t chunk = task / k->strips, column = task % k->strips * CNN_NORM_STRIP, c = k->b.channels,
            width = cnn_size_min(CNN_NORM_STRIP, k->wide - column);
@@ -143,7 +143,7 @@ static void repeat(const struct cnn_norm_strip *s, float *row)
         row[i] = 0;
 }
 
-void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *row, float *sums)
+void CNN_VALUE_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *row, float *sums)
 {
     memcpy(sums, row, s->channels * sizeof *sums);
     for (size_t i = s->channels; i < s->width; i += s->channels)
@@ -157,14 +157,14 @@ struct statistics {
 };
 
 /* Adds the tile's rows, from x on, to the sums of some columns. */
-static inline void statistics_lanes(const float *x, size_t rows, size_t wide,
+static inline void statistics_lanes(const cnn_number *x, size_t rows, size_t wide,
                                     struct cnn_norm_lanes lanes, struct statistics *s)
 {
     vfloat from = vload_lanes(s->shift + lanes.first, lanes.count), first = vset(0),
            second = vset(0);
     float *sum = s->sum + lanes.first, *squares = s->squares + lanes.first;
     for (size_t row = 0; row < rows; row++) {
-        vfloat d = vload_lanes(x + lanes.first + row * wide, lanes.count) - from;
+        vfloat d = vload_number_lanes(x + lanes.first + row * wide, lanes.count) - from;
         first += d;
         second += d * d;
     }
@@ -176,24 +176,25 @@ static void statistics_strip(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct cnn_norm *k = context;
-    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_strip s = CNN_VALUE_NAME(cnn_norm_strip_at)(k, task);
     struct statistics sums;
     memset(sums.sum, 0, sizeof sums.sum + sizeof sums.squares);
-    memcpy(sums.shift, k->a.x + s.begin, s.channels * sizeof *sums.shift);
+    for (size_t i = 0; i < s.channels; i++)
+        sums.shift[i] = cnn_number_float(k->x[s.begin + i]);
     repeat(&s, sums.shift);
     struct cnn_norm_tile t;
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         size_t i = 0;
-        cnn_norm_prefetch(k, t, k->a.x);
+        cnn_norm_prefetch(k, t, k->x);
         for (; i + VLEN <= t.width; i += VLEN)
-            statistics_lanes(k->a.x + at, t.rows, k->wide, (struct cnn_norm_lanes){i, VLEN}, &sums);
+            statistics_lanes(k->x + at, t.rows, k->wide, (struct cnn_norm_lanes){i, VLEN}, &sums);
         if (i < t.width)
-            statistics_lanes(k->a.x + at, t.rows, k->wide, (struct cnn_norm_lanes){i, t.width - i},
+            statistics_lanes(k->x + at, t.rows, k->wide, (struct cnn_norm_lanes){i, t.width - i},
                              &sums);
     }
-    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
-    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.squares, k->second + s.sums);
+    CNN_VALUE_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
+    CNN_VALUE_NAME(cnn_norm_fold)(&s, sums.squares, k->second + s.sums);
 }
 
 /* A group of channels of a part: the mean, from its chunks' sums. */
@@ -205,7 +206,7 @@ static void combine_means(const struct cnn_norm *k, struct cnn_run part, size_t 
     for (size_t row = part.begin; row < part.end; row += k->runs.length, chunk++) {
         double chunk_rows = (double)cnn_size_min(k->runs.length, part.end - row);
         for (size_t i = 0; i < count; i++)
-            mean[i] += (chunk_rows * (double)k->a.x[row * c + channel + i] +
+            mean[i] += (chunk_rows * (double)cnn_number_float(k->x[row * c + channel + i]) +
                         (double)k->first[chunk * c + channel + i]) /
                        rows;
     }
@@ -222,7 +223,7 @@ static void combine_squares(const struct cnn_norm *k, struct cnn_run part, size_
         for (size_t i = 0; i < count; i++) {
             /* the chunk's mean from its shift, then from the mean of all */
             double d = (double)k->first[chunk * c + channel + i] / chunk_rows;
-            double from_mean = (double)k->a.x[row * c + channel + i] + d - mean[i];
+            double from_mean = (double)cnn_number_float(k->x[row * c + channel + i]) + d - mean[i];
             squares[i] += (double)k->second[chunk * c + channel + i] - chunk_rows * d * d +
                           chunk_rows * from_mean * from_mean;
         }
@@ -244,13 +245,13 @@ static void statistics_combine(void *context, size_t task, size_t thread)
     combine_squares(k, cnn_runs_part(&k->runs, part), chunk, channel, count, mean);
 }
 
-void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
-                                             float *mean, float *var, float *scratch)
+void CNN_VALUE_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
+                                               float *mean, float *var, float *scratch)
 {
-    struct cnn_norm k = CNN_ISA_NAME(cnn_norm_sums)(b);
+    struct cnn_norm k = CNN_VALUE_NAME(cnn_norm_sums)(b);
     size_t parts = k.runs.parts.end - k.runs.parts.first, c = b->channels;
     cnn_norm_place_sums(&k, scratch);
-    k.a.x = x;
+    k.x = (const cnn_number *)x;
     cnn_parallel_for(k.chunks * k.strips, statistics_strip, &k);
     cnn_parallel_for(parts * cnn_size_divide_up(c, GROUP), statistics_combine, &k);
     const struct cnn_part_sums sums = {.b = b, .moments = true, .own = k.own};
@@ -261,7 +262,7 @@ void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, con
     }
 }
 
-float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel)
+float CNN_VALUE_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel)
 {
     return (float)(1.0 / sqrt((double)k->a.var[channel] + (double)k->b.eps));
 }
@@ -276,8 +277,8 @@ static void inverse_deviations(const struct cnn_norm *k, const struct cnn_norm_s
         inverse[i] = (float)(1.0 / sqrt((double)var[i] + eps));
 }
 
-void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s,
-                                    struct cnn_norm_columns *columns)
+void CNN_VALUE_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s,
+                                      struct cnn_norm_columns *columns)
 {
     const float *gamma = k->a.gamma + s->channel, *beta = k->a.beta + s->channel,
                 *mean = k->a.mean + s->channel;
@@ -291,11 +292,11 @@ void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_n
     repeat(s, columns->scale), repeat(s, columns->shift), repeat(s, columns->mean);
 }
 
-void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
-                                             const struct cnn_norm_strip *s,
-                                             struct cnn_norm_columns *columns)
+void CNN_VALUE_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
+                                               const struct cnn_norm_strip *s,
+                                               struct cnn_norm_columns *columns)
 {
-    CNN_ISA_NAME(cnn_norm_columns)(k, s, columns);
+    CNN_VALUE_NAME(cnn_norm_columns)(k, s, columns);
     const float *dgamma = k->a.dgamma + s->channel, *dbeta = k->a.dbeta + s->channel;
     float rows = (float)cnn_batch_norm_rows(&k->b), *restrict offset = columns->offset,
           *restrict slope = columns->slope;
@@ -307,41 +308,42 @@ void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
     repeat(s, columns->offset), repeat(s, columns->slope);
 }
 
-void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                   struct cnn_activation a, struct cnn_norm_tile t, float *y)
+void CNN_VALUE_NAME(cnn_norm_values)(const struct cnn_norm *k,
+                                     const struct cnn_norm_columns *columns,
+                                     struct cnn_activation a, struct cnn_norm_tile t, float *y)
 {
     const struct cnn_norm_cut cut = cnn_norm_cut(a);
-    const float *x = k->a.x + t.at;
+    const cnn_number *x = k->x + t.at;
     size_t i = 0;
     for (; i + VLEN <= t.width; i += VLEN)
-        vstore(y + i, cnn_norm_between(&cut, cnn_norm_value(columns, i, vload(x + i))));
+        vstore(y + i, cnn_norm_between(&cut, cnn_norm_value(columns, i, vload_number(x + i))));
     if (i < t.width)
-        vstore_tail(
-            y + i, t.width - i,
-            cnn_norm_between(&cut, cnn_norm_value(columns, i, vload_tail(x + i, t.width - i))));
+        vstore_tail(y + i, t.width - i,
+                    cnn_norm_between(
+                        &cut, cnn_norm_value(columns, i, vload_number_tail(x + i, t.width - i))));
     if (cnn_norm_calls(a))
         CNN_ISA_NAME(cnn_activate)(a, t.width, y, y);
 }
 
-void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
-                                    const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
-                                    const float *dy)
+void CNN_VALUE_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
+                                      const struct cnn_norm_columns *columns,
+                                      struct cnn_norm_tile t, const float *dy)
 {
-    const float *x = k->a.x + t.at;
-    float *dx = k->a.dx + t.at;
+    const cnn_number *x = k->x + t.at;
+    cnn_number *dx = k->dx + t.at;
     const struct cnn_norm_cut cut = cnn_norm_cut(k->b.activation);
     size_t i = 0, rest = t.width % VLEN;
     for (; i + VLEN <= t.width; i += VLEN) {
-        vfloat value = vload(x + i);
-        vstore(dx + i, cnn_norm_dx(columns, i, value,
-                                   cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
-                                                    vload(dy + i))));
+        vfloat value = vload_number(x + i);
+        vstore_number(dx + i, cnn_norm_dx(columns, i, value,
+                                          cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
+                                                           vload(dy + i))));
     }
     if (rest) {
-        vfloat value = vload_tail(x + i, rest);
-        vstore_tail(dx + i, rest,
-                    cnn_norm_dx(columns, i, value,
-                                cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
-                                                 vload_tail(dy + i, rest))));
+        vfloat value = vload_number_tail(x + i, rest);
+        vstore_number_tail(dx + i, rest,
+                           cnn_norm_dx(columns, i, value,
+                                       cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
+                                                        vload_tail(dy + i, rest))));
     }
 }

@@ -20,15 +20,26 @@ struct cnn_norm {
     struct cnn_runs runs;  /* of rows, or output lines */
     size_t chunks, strips;
     struct cnn_batch_norm_arrays a;
+    const cnn_number *x, *dy; /* those of a, as they are stored */
+    cnn_number *y, *dx;
     float *first, *second; /* two sums for each chunk and channel */
     double *own;           /* two for each part and channel */
 };
 
 /* The cut without pooling, for passes that add up and for those that write; and with b->pool, for
  * the one and the other. */
-struct cnn_norm CNN_ISA_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b);
-struct cnn_norm CNN_ISA_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b);
-struct cnn_norm CNN_ISA_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b, bool sums);
+struct cnn_norm CNN_VALUE_NAME(cnn_norm_sums)(const struct cnn_batch_norm *b);
+struct cnn_norm CNN_VALUE_NAME(cnn_norm_rows)(const struct cnn_batch_norm *b);
+struct cnn_norm CNN_VALUE_NAME(cnn_norm_lines)(const struct cnn_batch_norm *b, bool sums);
+
+static inline void cnn_norm_take_arrays(struct cnn_norm *k, const struct cnn_batch_norm_arrays *a)
+{
+    k->a = *a;
+    k->x = (const cnn_number *)a->x;
+    k->dy = (const cnn_number *)a->dy;
+    k->y = (cnn_number *)a->y;
+    k->dx = (cnn_number *)a->dx;
+}
 
 static inline void cnn_norm_place_sums(struct cnn_norm *k, float *scratch)
 {
@@ -45,7 +56,7 @@ struct cnn_norm_strip {
     size_t sums;              /* where the chunk's sums begin */
 };
 
-struct cnn_norm_strip CNN_ISA_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task);
+struct cnn_norm_strip CNN_VALUE_NAME(cnn_norm_strip_at)(const struct cnn_norm *k, size_t task);
 
 /* Some wide rows of a strip that are worked on together, vector by vector of columns: sums are
  * loaded and stored once for all. Passes that write go by single rows, as memory takes one stream
@@ -66,11 +77,17 @@ static inline struct cnn_norm_tile cnn_norm_tile_at(const struct cnn_norm *k,
     return (struct cnn_norm_tile){at, cnn_size_min(k->together, whole), width};
 }
 
-/* Prefetches as many floats of an array as tile t of it has. */
-static inline void cnn_norm_prefetch(const struct cnn_norm *k, struct cnn_norm_tile t,
-                                     const float *array)
+/* The numbers from a tile's first to its last. */
+static inline size_t cnn_norm_tile_size(const struct cnn_norm *k, struct cnn_norm_tile t)
 {
-    cnn_prefetch(array + t.at, (t.rows - 1) * k->wide + t.width);
+    return (t.rows - 1) * k->wide + t.width;
+}
+
+/* Prefetches as many numbers of an array as tile t of it has. */
+static inline void cnn_norm_prefetch(const struct cnn_norm *k, struct cnn_norm_tile t,
+                                     const cnn_number *array)
+{
+    cnn_prefetch(array + t.at, cnn_norm_tile_size(k, t));
 }
 
 /* v = x * scale + shift; dx = scale * (g - offset - (x - mean) * slope), with g the gradient at v.
@@ -81,20 +98,21 @@ struct cnn_norm_columns {
 };
 
 /* Fills in scale, shift and mean. */
-void CNN_ISA_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s,
-                                    struct cnn_norm_columns *columns);
+void CNN_VALUE_NAME(cnn_norm_columns)(const struct cnn_norm *k, const struct cnn_norm_strip *s,
+                                      struct cnn_norm_columns *columns);
 
 /* And offset and slope, from dgamma and dbeta. */
-void CNN_ISA_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
-                                             const struct cnn_norm_strip *s,
-                                             struct cnn_norm_columns *columns);
+void CNN_VALUE_NAME(cnn_norm_gradient_columns)(const struct cnn_norm *k,
+                                               const struct cnn_norm_strip *s,
+                                               struct cnn_norm_columns *columns);
 
 /* Adds the elements of each channel along the strip's row. */
-void CNN_ISA_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *row, float *sums);
+void CNN_VALUE_NAME(cnn_norm_fold)(const struct cnn_norm_strip *s, const float *row, float *sums);
 
-/* y = a(v) for a tile of one row. */
-void CNN_ISA_NAME(cnn_norm_values)(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                   struct cnn_activation a, struct cnn_norm_tile t, float *y);
+/* y = a(v) for a tile of one row, as floats. */
+void CNN_VALUE_NAME(cnn_norm_values)(const struct cnn_norm *k,
+                                     const struct cnn_norm_columns *columns,
+                                     struct cnn_activation a, struct cnn_norm_tile t, float *y);
 
 /* Sums of g and of g * (x - mean). */
 struct cnn_norm_partial {
@@ -103,17 +121,17 @@ struct cnn_norm_partial {
 
 /* Writes dx for a tile of one row. dy: its gradients, still to be taken back through a cut, but
  * through no other activation. */
-void CNN_ISA_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
-                                    const struct cnn_norm_columns *columns, struct cnn_norm_tile t,
-                                    const float *dy);
+void CNN_VALUE_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
+                                      const struct cnn_norm_columns *columns,
+                                      struct cnn_norm_tile t, const float *dy);
 
 /* With pooling; the tasks of the three passes. */
-void CNN_ISA_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thread);
-void CNN_ISA_NAME(cnn_norm_pool_sums)(void *context, size_t task, size_t thread);
-void CNN_ISA_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread);
+void CNN_VALUE_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thread);
+void CNN_VALUE_NAME(cnn_norm_pool_sums)(void *context, size_t task, size_t thread);
+void CNN_VALUE_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread);
 
 /* In double and rounded once, as PyTorch. */
-float CNN_ISA_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel);
+float CNN_VALUE_NAME(cnn_norm_inverse_deviation)(const struct cnn_norm *k, size_t channel);
 
 /* y = x * scale + shift: one rounding after the product, where (x - mean) * scale + beta has two.
  * What matters is that PyTorch computes it so: a sum that is zero but for rounding then falls on

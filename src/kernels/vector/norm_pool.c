@@ -12,9 +12,11 @@
 /* pooled values of a segment, about: what is done to its pixels stays in the first-level cache */
 #define SEGMENT ((size_t)512)
 
-/* Two rows of pixels: where they begin, and the distances of rows and pixels. */
+/* Two rows of pixels: where they begin, x or what is pooled of it, and the distances of rows and
+ * pixels. */
 struct pixels {
-    const float *first;
+    const cnn_number *x;
+    const float *values;
     size_t row, pixel;
 };
 
@@ -86,43 +88,48 @@ static struct segment segment_at(const struct cnn_norm *k, const struct cnn_norm
     };
 }
 
-/* The values that are pooled: x, of which the loops compute them, or behind an activation that is
- * called, they themselves, in the buffer. Its rows are worked on a strip's width at a time: several
- * pixels, or the strip's channels of one. */
+/* The values that are pooled: x alone, of which the loops compute them, or behind an activation
+ * that is called, they themselves, in the buffer. Its rows are worked on a strip's width at a time:
+ * several pixels, or the strip's channels of one. */
 static struct pixels values(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
                             const struct cnn_norm_strip *s, const struct segment *segment,
                             struct buffer *y)
 {
     size_t row_size = k->b.pool->in_w * k->b.channels, count = 2 * segment->windows * s->channels;
     if (!cnn_norm_calls(k->b.activation))
-        return (struct pixels){k->a.x + segment->input, row_size, k->b.channels};
+        return (struct pixels){k->x + segment->input, NULL, row_size, k->b.channels};
     for (size_t row = 0; row < 2; row++)
         for (size_t i = 0; i * s->width < count; i++) {
             size_t done = i * s->width;
             struct cnn_norm_tile t = {segment->input + row * row_size + i * k->wide, 1,
                                       cnn_size_min(s->width, count - done)};
-            CNN_ISA_NAME(cnn_norm_values)
+            CNN_VALUE_NAME(cnn_norm_values)
             (k, columns, k->b.activation, t, y->rows + row * 2 * CNN_NORM_ROW + done);
         }
-    return (struct pixels){y->rows, 2 * CNN_NORM_ROW, s->channels};
+    return (struct pixels){NULL, y->rows, 2 * CNN_NORM_ROW, s->channels};
 }
 
-/* v, or what came of it already. */
-static inline vfloat value_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                 const float *from, size_t ch, size_t lanes)
+/* Some channels of the pixel `at`: v, or what came of it already. */
+static inline vfloat value_lanes(const struct cnn_norm_columns *columns,
+                                 const struct pixels *pixels, size_t at,
+                                 struct cnn_norm_lanes lanes)
 {
-    vfloat v = vload_lanes(from + ch, lanes);
-    return cnn_norm_calls(k->b.activation) ? v : cnn_norm_value(columns, ch, v);
+    at += lanes.first;
+    return pixels->values ? vload_lanes(pixels->values + at, lanes.count)
+                          : cnn_norm_value(columns, lanes.first,
+                                           vload_number_lanes(pixels->x + at, lanes.count));
 }
 
+/* Of the window whose corners are at these places; y: that of its first channel. */
 static inline void forward_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                 const float *const corner[4], size_t ch, size_t lanes, float *y)
+                                 const struct pixels *pixels, const size_t corner[4],
+                                 struct cnn_norm_lanes lanes, cnn_number *y)
 {
     const struct cnn_norm_cut cut = cnn_norm_cut(k->b.activation);
     vfloat v[4];
     for (size_t i = 0; i < 4; i++)
-        v[i] = cnn_norm_between(&cut, value_lanes(k, columns, corner[i], ch, lanes));
-    vstore_lanes(y + ch, lanes, pooled(k->b.pool->average, v));
+        v[i] = cnn_norm_between(&cut, value_lanes(columns, pixels, corner[i], lanes));
+    vstore_number_lanes(y + lanes.first, lanes.count, pooled(k->b.pool->average, v));
 }
 
 static void forward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
@@ -131,25 +138,25 @@ static void forward_segment(const struct cnn_norm *k, const struct cnn_norm_colu
     struct buffer activated;
     struct pixels pixels = values(k, columns, s, segment, &activated);
     for (size_t window = 0; window < segment->windows; window++) {
-        const float *corner[4];
-        float *y = k->a.y + segment->output + window * k->b.channels;
-        size_t ch = 0;
+        cnn_number *y = k->y + segment->output + window * k->b.channels;
+        size_t ch = 0, corner[4];
         for (size_t i = 0; i < 4; i++)
-            corner[i] = pixels.first + corner_at(&pixels, window, i);
+            corner[i] = corner_at(&pixels, window, i);
         for (; ch + VLEN <= s->channels; ch += VLEN)
-            forward_lanes(k, columns, corner, ch, VLEN, y);
+            forward_lanes(k, columns, &pixels, corner, (struct cnn_norm_lanes){ch, VLEN}, y);
         if (ch < s->channels)
-            forward_lanes(k, columns, corner, ch, s->channels - ch, y);
+            forward_lanes(k, columns, &pixels, corner,
+                          (struct cnn_norm_lanes){ch, s->channels - ch}, y);
     }
 }
 
-void CNN_ISA_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thread)
+void CNN_VALUE_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct cnn_norm *k = context;
-    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_strip s = CNN_VALUE_NAME(cnn_norm_strip_at)(k, task);
     struct cnn_norm_columns columns;
-    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
+    CNN_VALUE_NAME(cnn_norm_columns)(k, &s, &columns);
     for (size_t line = s.begin; line < s.end; line++)
         for (size_t ox = 0; ox < k->b.pool->out_w; ox += segment_windows(&s)) {
             struct segment segment = segment_at(k, &s, line, ox);
@@ -165,7 +172,7 @@ struct window {
 
 /* The gradients at the values, which pixels holds. */
 static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                               const float *const corner[4], const float *dy,
+                               const cnn_number *const corner[4], const cnn_number *dy,
                                struct cnn_norm_lanes lanes, struct window *w)
 {
     size_t ch = lanes.first;
@@ -175,18 +182,19 @@ static inline void window_read(const struct cnn_norm *k, const struct cnn_norm_c
     vfloat v[4];
     for (size_t i = 0; i < 4; i++) {
         __builtin_prefetch(corner[i] + next_line + ch, 0, 2);
-        w->x[i] = vload_lanes(corner[i] + ch, lanes.count);
+        w->x[i] = vload_number_lanes(corner[i] + ch, lanes.count);
         v[i] = cnn_norm_value(columns, ch, w->x[i]);
     }
-    window_gradients(k->b.pool->average, &cut, v, vload_lanes(dy + ch, lanes.count), w->g);
+    window_gradients(k->b.pool->average, &cut, v, vload_number_lanes(dy + ch, lanes.count), w->g);
 }
 
 /* The same from the gradients at the activation's inputs, which lie in the buffer already. */
-static inline void window_read_buffer(const float *const corner[4], const float *const gradient[4],
-                                      size_t ch, size_t lanes, struct window *w)
+static inline void window_read_buffer(const cnn_number *const corner[4],
+                                      const float *const gradient[4], size_t ch, size_t lanes,
+                                      struct window *w)
 {
     for (size_t i = 0; i < 4; i++) {
-        w->x[i] = vload_lanes(corner[i] + ch, lanes);
+        w->x[i] = vload_number_lanes(corner[i] + ch, lanes);
         w->g[i] = vload_lanes(gradient[i] + ch, lanes);
     }
 }
@@ -194,11 +202,11 @@ static inline void window_read_buffer(const float *const corner[4], const float 
 /* What the passes do with lanes of a window: add to the sums, or write dx. */
 static inline void window_write(const struct cnn_norm_columns *columns, const struct window *w,
                                 size_t ch, size_t lanes, struct cnn_norm_partial *sums,
-                                float *const dx[4])
+                                cnn_number *const dx[4])
 {
     if (!sums) {
         for (size_t i = 0; i < 4; i++)
-            vstore_lanes(dx[i] + ch, lanes, cnn_norm_dx(columns, ch, w->x[i], w->g[i]));
+            vstore_number_lanes(dx[i] + ch, lanes, cnn_norm_dx(columns, ch, w->x[i], w->g[i]));
         return;
     }
     vfloat mean = vload(columns->mean + ch), products = vset(0);
@@ -220,10 +228,11 @@ static void gradients_segment(const struct cnn_norm *k, const struct cnn_norm_co
         for (size_t ch = 0; ch < s->channels; ch += VLEN) {
             size_t lanes = cnn_size_min(VLEN, s->channels - ch), at[4];
             vfloat v[4], gradients[4],
-                dy = vload_lanes(k->a.dy + segment->output + window * k->b.channels + ch, lanes);
+                dy = vload_number_lanes(k->dy + segment->output + window * k->b.channels + ch,
+                                        lanes);
             for (size_t i = 0; i < 4; i++) {
                 at[i] = corner_at(&pixels, window, i) + ch;
-                v[i] = vload_lanes(pixels.first + at[i], lanes);
+                v[i] = vload_lanes(pixels.values + at[i], lanes);
             }
             window_gradients(k->b.pool->average, &none, v, dy, gradients);
             for (size_t i = 0; i < 4; i++)
@@ -245,22 +254,22 @@ backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *column
                  struct cnn_norm_partial *sums)
 {
     struct buffer g;
-    struct pixels x = {k->a.x + segment->input, k->b.pool->in_w * k->b.channels, k->b.channels};
-    struct pixels gradients = {g.rows, 2 * CNN_NORM_ROW, s->channels};
+    struct pixels x = {k->x + segment->input, NULL, k->b.pool->in_w * k->b.channels, k->b.channels};
+    struct pixels gradients = {NULL, g.rows, 2 * CNN_NORM_ROW, s->channels};
     bool buffered = cnn_norm_calls(k->b.activation);
     if (buffered)
         gradients_segment(k, columns, s, segment, &g);
     for (size_t window = 0; window < segment->windows; window++) {
-        const float *corner[4], *gradient[4],
-            *dy = k->a.dy + segment->output + window * k->b.channels;
-        float *dx[4] = {NULL, NULL, NULL, NULL};
+        const cnn_number *corner[4], *dy = k->dy + segment->output + window * k->b.channels;
+        const float *gradient[4];
+        cnn_number *dx[4] = {NULL, NULL, NULL, NULL};
         size_t ch = 0;
         for (size_t i = 0; i < 4; i++) {
             size_t at = corner_at(&x, window, i);
-            corner[i] = x.first + at;
-            gradient[i] = gradients.first + corner_at(&gradients, window, i);
+            corner[i] = x.x + at;
+            gradient[i] = gradients.values + corner_at(&gradients, window, i);
             if (!sums)
-                dx[i] = k->a.dx + segment->input + at;
+                dx[i] = k->dx + segment->input + at;
         }
         struct window w;
         for (; ch + VLEN <= s->channels && !buffered; ch += VLEN) {
@@ -278,21 +287,21 @@ backward_segment(const struct cnn_norm *k, const struct cnn_norm_columns *column
     }
 }
 
-void CNN_ISA_NAME(cnn_norm_pool_sums)(void *context, size_t task, size_t thread)
+void CNN_VALUE_NAME(cnn_norm_pool_sums)(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct cnn_norm *k = context;
-    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_strip s = CNN_VALUE_NAME(cnn_norm_strip_at)(k, task);
     struct cnn_norm_columns columns;
     struct cnn_norm_partial sums = {{0}, {0}};
-    CNN_ISA_NAME(cnn_norm_columns)(k, &s, &columns);
+    CNN_VALUE_NAME(cnn_norm_columns)(k, &s, &columns);
     for (size_t line = s.begin; line < s.end; line++)
         for (size_t ox = 0; ox < k->b.pool->out_w; ox += segment_windows(&s)) {
             struct segment segment = segment_at(k, &s, line, ox);
             backward_segment(k, &columns, &s, &segment, &sums);
         }
-    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
-    CNN_ISA_NAME(cnn_norm_fold)(&s, sums.products, k->second + s.sums);
+    CNN_VALUE_NAME(cnn_norm_fold)(&s, sums.sum, k->first + s.sums);
+    CNN_VALUE_NAME(cnn_norm_fold)(&s, sums.products, k->second + s.sums);
 }
 
 /* dx of pixels that no window covers, the first of them at `at`: no gradient comes to them but
@@ -302,18 +311,18 @@ static void dx_outside(const struct cnn_norm *k, const struct cnn_norm_columns *
 {
     static const float zeros[CNN_NORM_STRIP];
     for (size_t i = 0; i < pixels; i++)
-        CNN_ISA_NAME(cnn_norm_dx_tile)
+        CNN_VALUE_NAME(cnn_norm_dx_tile)
     (k, columns, (struct cnn_norm_tile){at + i * k->b.channels, 1, s->channels}, zeros);
 }
 
-void CNN_ISA_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread)
+void CNN_VALUE_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct cnn_norm *k = context;
     const struct cnn_pool *p = k->b.pool;
-    struct cnn_norm_strip s = CNN_ISA_NAME(cnn_norm_strip_at)(k, task);
+    struct cnn_norm_strip s = CNN_VALUE_NAME(cnn_norm_strip_at)(k, task);
     struct cnn_norm_columns columns;
-    CNN_ISA_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
+    CNN_VALUE_NAME(cnn_norm_gradient_columns)(k, &s, &columns);
     for (size_t line = s.begin; line < s.end; line++) {
         size_t row = segment_at(k, &s, line, 0).input, row_size = p->in_w * k->b.channels,
                covered = 2 * p->out_w * k->b.channels;

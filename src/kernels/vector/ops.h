@@ -34,13 +34,13 @@ void CNN_ISA_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const fl
 void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy,
                                      const unsigned short *choice, float *dx);
 
-size_t CNN_ISA_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
-void CNN_ISA_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
-                                             float *mean, float *var, float *scratch);
-void CNN_ISA_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b,
-                                          const struct cnn_batch_norm_arrays *arrays);
-void CNN_ISA_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b,
-                                           const struct cnn_batch_norm_arrays *arrays);
+size_t CNN_VALUE_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
+void CNN_VALUE_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,
+                                               float *mean, float *var, float *scratch);
+void CNN_VALUE_NAME(cnn_batch_norm_forward)(const struct cnn_batch_norm *b,
+                                            const struct cnn_batch_norm_arrays *arrays);
+void CNN_VALUE_NAME(cnn_batch_norm_backward)(const struct cnn_batch_norm *b,
+                                             const struct cnn_batch_norm_arrays *arrays);
 
 size_t CNN_ISA_NAME(cnn_lrn_scratch_floats)(const struct cnn_lrn *l);
 void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, float *y, float *s,

@@ -19,6 +19,10 @@ const struct cnn_kernels cnn_kernels_halves = {
     .conv_backward_weights = CNN_BF16_NAME(cnn_conv_backward_weights),
     /* of statistics */
     .track = cnn_track,
+    .batch_norm_scratch_floats = CNN_VALUE_NAME(cnn_batch_norm_scratch_floats),
+    .batch_norm_statistics = CNN_VALUE_NAME(cnn_batch_norm_statistics),
+    .batch_norm_forward = CNN_VALUE_NAME(cnn_batch_norm_forward),
+    .batch_norm_backward = CNN_VALUE_NAME(cnn_batch_norm_backward),
     .sum = CNN_VALUE_NAME(cnn_sum),
     .sum_backward = CNN_VALUE_NAME(cnn_sum_backward),
 };

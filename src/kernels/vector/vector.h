@@ -286,6 +286,18 @@ static inline void vstore_number_lanes(cnn_number *p, size_t lanes, vfloat v)
         vstore_number_tail(p, lanes, v);
 }
 
+static inline float cnn_number_float(cnn_number x)
+{
+#ifdef CNN_HALVES
+    const unsigned bits = (unsigned)x << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+#else
+    return x;
+#endif
+}
+
 /* n numbers as floats: themselves, or what they are in the buffer. */
 static inline const float *cnn_read_numbers(const cnn_number *p, size_t n, float *buffer)
 {

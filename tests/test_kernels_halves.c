@@ -1,0 +1,387 @@
+/* The table of kernels for values that are stored as bfloat16, against the float table of the same
+ * CPU: run on the same numbers, it gives the same, rounded. What both give as floats has the same
+ * bits. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compare.h"
+#include "geometry.h"
+#include "kernels/kernels.h"
+#include "util/arena.h"
+#include "util/parallel.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define GUARD        ((size_t)32)       /* numbers before and after an array, on both sides */
+#define GUARD_BITS   ((uint16_t)0x7fd3) /* a NaN that arithmetic does not make */
+
+static const int thread_counts[] = {1, 2};
+static const size_t channel_counts[] = {1, 3, 6, 16, 17, 31, 33, 64, 100, 1030};
+
+/* ---- Numbers that are stored as bfloat16 ---- */
+
+static bool is_nan(uint16_t number)
+{
+    return (number & 0x7fff) > 0x7f80;
+}
+
+static float widened(uint16_t number)
+{
+    const uint32_t bits = (uint32_t)number << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* To nearest, ties to even; the CPU takes numbers below the smallest normal one for 0. */
+static uint16_t rounded(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (isnan(value))
+        return 0x7fc0;
+    if (!(bits & 0x7f800000))
+        return (uint16_t)(bits >> 16 & 0x8000);
+    const uint32_t rest = bits & 0xffff, whole = bits >> 16;
+    return (uint16_t)(whole + (rest > 0x8000 || (rest == 0x8000 && whole % 2 == 1)));
+}
+
+static uint16_t *halves_new(size_t size)
+{
+    uint16_t *memory = (uint16_t *)cnn_floats_new((size + 2 * GUARD) / 2 + 1);
+    assert_non_null(memory);
+    for (size_t i = 0; i < size + 2 * GUARD; i++)
+        memory[i] = GUARD_BITS;
+    return memory + GUARD;
+}
+
+static void halves_free(uint16_t *numbers, size_t size)
+{
+    for (size_t i = 0; i < GUARD; i++)
+        if (numbers[size + i] != GUARD_BITS || *(numbers - 1 - i) != GUARD_BITS)
+            fail_msg("written %zu numbers beside an array of %zu", i + 1, size);
+    cnn_floats_free((float *)(numbers - GUARD));
+}
+
+/* The same numbers for both tables. */
+struct pair {
+    float *floats;
+    uint16_t *halves;
+    size_t size;
+};
+
+/* Of what is written. */
+static struct pair pair_new(size_t size)
+{
+    return (struct pair){tensor_new(size), halves_new(size), size};
+}
+
+/* Rounds floats that both tables are to read. */
+static void pair_round(struct pair p)
+{
+    for (size_t i = 0; i < p.size; i++) {
+        p.halves[i] = rounded(p.floats[i]);
+        p.floats[i] = widened(p.halves[i]);
+    }
+}
+
+static struct pair pair_random(size_t size, unsigned seed)
+{
+    struct pair p = {tensor_random(size, seed), halves_new(size), size};
+    pair_round(p);
+    return p;
+}
+
+static void pair_free(struct pair p)
+{
+    tensor_free(p.floats, p.size);
+    halves_free(p.halves, p.size);
+}
+
+static void expect_rounded(const char *what, struct pair p)
+{
+    for (size_t i = 0; i < p.size; i++) {
+        const uint16_t want = rounded(p.floats[i]);
+        if (p.halves[i] != want && !(isnan(p.floats[i]) && is_nan(p.halves[i])))
+            fail_msg("%s: number %zu of %zu is %.9g, not %.9g, which is %.9g", what, i, p.size,
+                     (double)widened(p.halves[i]), (double)widened(want), (double)p.floats[i]);
+    }
+}
+
+static float *as_floats(uint16_t *halves)
+{
+    return (float *)(void *)halves;
+}
+
+/* The table with a second one; the test is skipped where there is none. */
+static const struct cnn_kernels *table_with_halves(void)
+{
+    const struct cnn_kernels *k = cnn_kernels();
+    assert_non_null(k);
+    if (!k->halves) {
+        printf("skipped: %s has no table for bfloat16\n", k->name);
+        skip();
+    }
+    return k;
+}
+
+/* ---- Activations ---- */
+
+static const struct cnn_activation activations[] = {
+    {.kind = CNN_ACT_NONE},
+    {.kind = CNN_ACT_RELU},
+    {.kind = CNN_ACT_RELU6},
+    {.kind = CNN_ACT_LEAKY_RELU, .slope = 0.1f},
+    {.kind = CNN_ACT_LEAKY_RELU},
+    {.kind = CNN_ACT_ELU},
+    {.kind = CNN_ACT_SIGMOID},
+    {.kind = CNN_ACT_TANH},
+    {.kind = CNN_ACT_CLIP, .min = -0.4f, .max = 0.9f},
+    {.kind = CNN_ACT_HARD_SIGMOID},
+    /* those whose backward needs its input */
+    {.kind = CNN_ACT_GELU},
+    {.kind = CNN_ACT_SILU},
+    {.kind = CNN_ACT_HARDSWISH},
+    {.kind = CNN_ACT_MISH},
+};
+#define ONLY_OUTPUT ((size_t)10)
+
+/* ---- Batch normalisation ---- */
+
+struct norm {
+    struct pair x, y, dy, dx;
+    float *gamma, *beta;
+};
+
+static struct norm norm_new(const struct cnn_batch_norm *b, unsigned seed)
+{
+    const struct cnn_pool *p = b->pool;
+    const size_t size = b->rows * b->channels,
+                 out = p ? b->rows / (p->in_h * p->in_w) * p->out_h * p->out_w * b->channels : size;
+    struct norm n = {.x = pair_random(size, seed),
+                     .y = pair_new(out),
+                     .dy = pair_random(out, seed + 1),
+                     .dx = pair_new(size),
+                     .gamma = tensor_random(b->channels, seed + 2),
+                     .beta = tensor_random(b->channels, seed + 3)};
+    for (size_t i = 0; i < size; i++)
+        n.x.floats[i] = n.x.floats[i] * 2 + 0.7f;
+    pair_round(n.x);
+    return n;
+}
+
+static void norm_free(const struct cnn_batch_norm *b, struct norm n)
+{
+    pair_free(n.x), pair_free(n.y), pair_free(n.dy), pair_free(n.dx);
+    tensor_free(n.gamma, b->channels), tensor_free(n.beta, b->channels);
+}
+
+/* What a table writes as floats: mean, variance, dgamma, dbeta. */
+static float *norm_floats(const struct cnn_batch_norm *b)
+{
+    return tensor_new(4 * b->channels);
+}
+
+static void norm_run(const struct cnn_kernels *k, const struct cnn_batch_norm *b,
+                     struct cnn_batch_norm_arrays *a, float *floats)
+{
+    const size_t c = b->channels, room = k->batch_norm_scratch_floats(b);
+    float *scratch = tensor_new(room);
+    a->mean = floats, a->var = floats + c;
+    a->dgamma = floats + 2 * c, a->dbeta = floats + 3 * c;
+    a->scratch = scratch;
+    k->batch_norm_statistics(b, a->x, floats, floats + c, scratch);
+    k->batch_norm_forward(b, a);
+    k->batch_norm_backward(b, a);
+    tensor_free(scratch, room);
+}
+
+/* One number of threads; with in_place, dx is dy. */
+static void norm_compare(const struct cnn_kernels *k, const struct cnn_batch_norm *b,
+                         const struct norm *n, bool in_place)
+{
+    char what[128];
+    float *got = norm_floats(b), *want = norm_floats(b);
+    struct pair dx = n->dx;
+    if (in_place) {
+        dx = pair_new(n->dy.size);
+        memcpy(dx.floats, n->dy.floats, dx.size * sizeof *dx.floats);
+        memcpy(dx.halves, n->dy.halves, dx.size * sizeof *dx.halves);
+    }
+    struct cnn_batch_norm_arrays floats = {.x = n->x.floats,
+                                           .y = n->y.floats,
+                                           .dy = in_place ? dx.floats : n->dy.floats,
+                                           .dx = dx.floats,
+                                           .gamma = n->gamma,
+                                           .beta = n->beta},
+                                 halves = floats;
+    halves.x = as_floats(n->x.halves), halves.y = as_floats(n->y.halves);
+    halves.dy = as_floats(in_place ? dx.halves : n->dy.halves), halves.dx = as_floats(dx.halves);
+    norm_run(k, b, &floats, want);
+    norm_run(k->halves, b, &halves, got);
+    snprintf(what, sizeof what, "batch_norm %zu x %zu, activation %d%s", b->rows, b->channels,
+             (int)b->activation.kind, in_place ? ", in place" : "");
+    assert_floats_same(what, got, want, 4 * b->channels);
+    expect_rounded(what, n->y);
+    expect_rounded(what, dx);
+    if (in_place)
+        pair_free(dx);
+    tensor_free(got, 4 * b->channels), tensor_free(want, 4 * b->channels);
+}
+
+static void norm_check(const struct cnn_batch_norm *b, const struct norm *n)
+{
+    const struct cnn_kernels *k = table_with_halves();
+    for (size_t t = 0; t < COUNT(thread_counts); t++) {
+        cnn_parallel_set_threads(thread_counts[t]);
+        norm_compare(k, b, n, false);
+        if (!b->pool)
+            norm_compare(k, b, n, true);
+    }
+    cnn_parallel_set_threads(0);
+}
+
+static void test_batch_norm_when_sizes_are_odd(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {1, 5, 33, 333, 2500};
+    table_with_halves();
+    for (size_t c = 0; c < COUNT(channel_counts); c++)
+        for (size_t i = 0; i < COUNT(rows) * COUNT(activations); i++) {
+            struct cnn_batch_norm b = {.rows = rows[i % COUNT(rows)],
+                                       .channels = channel_counts[c],
+                                       .eps = 1e-5f,
+                                       .activation = activations[i / COUNT(rows)]};
+            if (b.rows * b.channels > 100000)
+                continue;
+            struct norm n = norm_new(&b, (unsigned)(100 * c + i));
+            norm_check(&b, &n);
+            norm_free(&b, n);
+        }
+}
+
+/* Large enough for several chunks of rows, and for several parts. */
+static void test_batch_norm_when_rows_are_many(void **state)
+{
+    (void)state;
+    static const size_t channels[] = {1, 7, 33, 64, 130};
+    table_with_halves();
+    for (size_t i = 0; i < 2 * COUNT(channels); i++) {
+        const struct cnn_parts parts = cnn_parts_of(36, 0, 1);
+        struct cnn_batch_norm b = {.rows = 36 * 113,
+                                   .channels = channels[i / 2],
+                                   .eps = 1e-5f,
+                                   .activation = activations[(7 * i) % COUNT(activations)],
+                                   .parts = i % 2 ? &parts : NULL,
+                                   .image = 113};
+        struct norm n = norm_new(&b, (unsigned)i);
+        norm_check(&b, &n);
+        norm_free(&b, n);
+    }
+}
+
+static void test_batch_norm_with_pool_when_sizes_are_odd(void **state)
+{
+    (void)state;
+    /* images, height, width */
+    static const size_t sizes[][3] = {{3, 2, 2}, {2, 3, 5}, {5, 8, 6}, {1, 33, 70}, {2, 5, 2}};
+    table_with_halves();
+    for (size_t c = 0; c < COUNT(channel_counts); c++)
+        for (size_t i = 0; i < COUNT(sizes) * ONLY_OUTPUT * 2; i++) {
+            const size_t *size = sizes[i / 2 % COUNT(sizes)];
+            const struct cnn_parts parts = cnn_parts_of(size[0], 0, 1);
+            struct cnn_pool pool = {.in_h = size[1],
+                                    .in_w = size[2],
+                                    .channels = channel_counts[c],
+                                    .out_h = size[1] / 2,
+                                    .out_w = size[2] / 2,
+                                    .kernel_h = 2,
+                                    .kernel_w = 2,
+                                    .stride_h = 2,
+                                    .stride_w = 2,
+                                    .average = i % 2};
+            struct cnn_batch_norm b = {.rows = size[0] * size[1] * size[2],
+                                       .channels = channel_counts[c],
+                                       .eps = 1e-5f,
+                                       .activation = activations[i / 2 / COUNT(sizes)],
+                                       .pool = &pool,
+                                       .parts = c % 2 ? &parts : NULL,
+                                       .image = size[1] * size[2]};
+            if (b.rows * b.channels > 60000)
+                continue;
+            struct norm n = norm_new(&b, (unsigned)(100 * c + i));
+            for (size_t j = 0; j < n.x.size && i % 3 == 0; j++) /* windows of several maxima */
+                n.x.floats[j] = roundf(n.x.floats[j] * 4) / 4;
+            pair_round(n.x);
+            norm_check(&b, &n);
+            norm_free(&b, n);
+        }
+}
+
+/* A NaN reaches the output and the gradient; channels without one are not touched by it. */
+static void test_batch_norm_when_input_is_nan(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k = table_with_halves();
+    for (size_t i = 0; i < COUNT(activations); i++) {
+        struct cnn_batch_norm b = {
+            .rows = 9, .channels = 5, .eps = 1e-5f, .activation = activations[i]};
+        struct norm n = norm_new(&b, (unsigned)i);
+        float *floats = norm_floats(&b), *scratch = tensor_new(k->batch_norm_scratch_floats(&b));
+        n.x.floats[3] = NAN;
+        pair_round(n.x);
+        k->halves->batch_norm_statistics(&b, as_floats(n.x.halves), floats, floats + 5, scratch);
+        k->halves->batch_norm_forward(&b,
+                                      &(struct cnn_batch_norm_arrays){.x = as_floats(n.x.halves),
+                                                                      .mean = floats,
+                                                                      .var = floats + 5,
+                                                                      .gamma = n.gamma,
+                                                                      .beta = n.beta,
+                                                                      .y = as_floats(n.y.halves)});
+        for (size_t j = 0; j < 45; j++)
+            assert_true(is_nan(n.y.halves[j]) == (j % 5 == 3));
+        tensor_free(scratch, k->batch_norm_scratch_floats(&b));
+        tensor_free(floats, 20);
+        norm_free(&b, n);
+    }
+}
+
+/* Those that are halfway between two numbers go to the even one; none is cut off. */
+static void test_rounding_when_worked_out_by_hand(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k = table_with_halves();
+    const struct cnn_batch_norm b = {.rows = 1, .channels = 6};
+    /* 1 + 2^-8 is halfway from 1 to 1 + 2^-7 */
+    float zeros[6] = {0}, ones[6] = {1, 1, 1, 1, 1, 1},
+          beta[6] = {1 + 0x1p-8f,  1 + 3 * 0x1p-8f, 1 + 0x1.8p-8f,
+                     -1 - 0x1p-8f, 0x1.fffffep127f, 1e-40f};
+    static const uint16_t want[6] = {0x3f80, 0x3f82, 0x3f81, 0xbf80, 0x7f80, 0};
+    uint16_t x[6] = {0}, y[6];
+    k->halves->batch_norm_forward(&b, &(struct cnn_batch_norm_arrays){.x = as_floats(x),
+                                                                      .mean = zeros,
+                                                                      .var = ones,
+                                                                      .gamma = ones,
+                                                                      .beta = beta,
+                                                                      .y = as_floats(y)});
+    assert_memory_equal(y, want, sizeof y);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rounding_when_worked_out_by_hand),
+        cmocka_unit_test(test_batch_norm_when_sizes_are_odd),
+        cmocka_unit_test(test_batch_norm_when_rows_are_many),
+        cmocka_unit_test(test_batch_norm_with_pool_when_sizes_are_odd),
+        cmocka_unit_test(test_batch_norm_when_input_is_nan),
+    };
+    return cmocka_run_group_tests_name("kernels_halves", tests, NULL, NULL);
+}
