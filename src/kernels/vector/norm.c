@@ -327,7 +327,7 @@ void CNN_VALUE_NAME(cnn_norm_values)(const struct cnn_norm *k,
 
 void CNN_VALUE_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
                                       const struct cnn_norm_columns *columns,
-                                      struct cnn_norm_tile t, const float *dy)
+                                      struct cnn_norm_tile t, struct cnn_norm_gradients dy)
 {
     const cnn_number *x = k->x + t.at;
     cnn_number *dx = k->dx + t.at;
@@ -337,13 +337,13 @@ void CNN_VALUE_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
         vfloat value = vload_number(x + i);
         vstore_number(dx + i, cnn_norm_dx(columns, i, value,
                                           cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
-                                                           vload(dy + i))));
+                                                           cnn_norm_gradient(dy, i, VLEN))));
     }
     if (rest) {
         vfloat value = vload_number_tail(x + i, rest);
         vstore_number_tail(dx + i, rest,
                            cnn_norm_dx(columns, i, value,
                                        cnn_norm_through(&cut, cnn_norm_value(columns, i, value),
-                                                        vload_tail(dy + i, rest))));
+                                                        cnn_norm_gradient(dy, i, rest))));
     }
 }

@@ -77,17 +77,11 @@ static inline struct cnn_norm_tile cnn_norm_tile_at(const struct cnn_norm *k,
     return (struct cnn_norm_tile){at, cnn_size_min(k->together, whole), width};
 }
 
-/* The numbers from a tile's first to its last. */
-static inline size_t cnn_norm_tile_size(const struct cnn_norm *k, struct cnn_norm_tile t)
-{
-    return (t.rows - 1) * k->wide + t.width;
-}
-
 /* Prefetches as many numbers of an array as tile t of it has. */
 static inline void cnn_norm_prefetch(const struct cnn_norm *k, struct cnn_norm_tile t,
                                      const cnn_number *array)
 {
-    cnn_prefetch(array + t.at, cnn_norm_tile_size(k, t));
+    cnn_prefetch(array + t.at, (t.rows - 1) * k->wide + t.width);
 }
 
 /* v = x * scale + shift; dx = scale * (g - offset - (x - mean) * slope), with g the gradient at v.
@@ -119,11 +113,23 @@ struct cnn_norm_partial {
     _Alignas(64) float sum[CNN_NORM_ROW], products[CNN_NORM_ROW];
 };
 
-/* Writes dx for a tile of one row. dy: its gradients, still to be taken back through a cut, but
- * through no other activation. */
+/* Gradients of a tile, still to be taken back through a cut, but through no other activation: as
+ * they are stored, or as floats, where that is not NULL. */
+struct cnn_norm_gradients {
+    const cnn_number *numbers;
+    const float *floats;
+};
+
+static inline vfloat cnn_norm_gradient(struct cnn_norm_gradients dy, size_t i, size_t lanes)
+{
+    return dy.floats ? vload_lanes(dy.floats + i, lanes)
+                     : vload_number_lanes(dy.numbers + i, lanes);
+}
+
+/* Writes dx for a tile of one row. */
 void CNN_VALUE_NAME(cnn_norm_dx_tile)(const struct cnn_norm *k,
                                       const struct cnn_norm_columns *columns,
-                                      struct cnn_norm_tile t, const float *dy);
+                                      struct cnn_norm_tile t, struct cnn_norm_gradients dy);
 
 /* With pooling; the tasks of the three passes. */
 void CNN_VALUE_NAME(cnn_norm_pool_forward)(void *context, size_t task, size_t thread);

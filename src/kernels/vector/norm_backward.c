@@ -8,25 +8,27 @@
 
 #define GROUP ((size_t)64) /* channels whose chunks are combined by one task */
 
-/* The dy of a tile taken back through an activation that the loops do not do themselves; else dy
- * itself. As floats: these, too, may be in the buffer `gradient`. */
-static const float *gradient_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                                  struct cnn_norm_tile t, float *gradient)
+/* The dy of a tile taken back through an activation that the loops do not do themselves, in the
+ * buffer `gradient`; else dy itself. */
+static struct cnn_norm_gradients gradient_tile(const struct cnn_norm *k,
+                                               const struct cnn_norm_columns *columns,
+                                               struct cnn_norm_tile t, float *gradient)
 {
-    const float *dy = cnn_read_numbers(k->dy + t.at, cnn_norm_tile_size(k, t), gradient);
+    const cnn_number *dy = k->dy + t.at;
     const struct cnn_activation a = k->b.activation, none = {.kind = CNN_ACT_NONE};
     if (!cnn_norm_calls(a))
-        return dy;
+        return (struct cnn_norm_gradients){dy, NULL};
     float v[CNN_NORM_STRIP]; /* the activation's input, or its output */
     CNN_VALUE_NAME(cnn_norm_values)(k, columns, cnn_activation_needs_input(a) ? none : a, t, v);
-    CNN_ISA_NAME(cnn_activate_backward)(a, t.width, v, v, dy, gradient);
-    return gradient;
+    CNN_ISA_NAME(cnn_activate_backward)
+    (a, t.width, v, v, cnn_read_numbers(dy, t.width, gradient), gradient);
+    return (struct cnn_norm_gradients){NULL, gradient};
 }
 
 /* Some columns of a tile. */
 static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                             struct cnn_norm_tile t, struct cnn_norm_lanes lanes, const float *dy,
-                             struct cnn_norm_partial *sums)
+                             struct cnn_norm_tile t, struct cnn_norm_lanes lanes,
+                             struct cnn_norm_gradients dy, struct cnn_norm_partial *sums)
 {
     size_t i = lanes.first;
     /* sums of few, then of those: less is rounded away */
@@ -35,7 +37,7 @@ static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_col
     for (size_t at = i; at < t.rows * k->wide; at += k->wide) {
         vfloat x = vload_number_lanes(k->x + t.at + at, lanes.count),
                v = cnn_norm_value(columns, i, x);
-        vfloat g = cnn_norm_through(&cut, v, vload_lanes(dy + at, lanes.count));
+        vfloat g = cnn_norm_through(&cut, v, cnn_norm_gradient(dy, at, lanes.count));
         sum += g;
         products += g * (x - mean);
     }
@@ -44,7 +46,8 @@ static inline void sum_lanes(const struct cnn_norm *k, const struct cnn_norm_col
 }
 
 static void sum_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
-                     struct cnn_norm_tile t, const float *dy, struct cnn_norm_partial *sums)
+                     struct cnn_norm_tile t, struct cnn_norm_gradients dy,
+                     struct cnn_norm_partial *sums)
 {
     size_t i = 0;
     for (; i + VLEN <= t.width; i += VLEN)
@@ -131,8 +134,10 @@ static void backward_strip(void *context, size_t task, size_t thread)
     for (size_t at = s.begin; at < s.end; at += k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         cnn_norm_prefetch(k, t, k->x), cnn_norm_prefetch(k, t, left ? k->dx : k->dy);
-        const float *gradient = left ? left + at : gradient_tile(k, &columns, t, buffer);
-        CNN_VALUE_NAME(cnn_norm_dx_tile)(k, &columns, t, gradient);
+        CNN_VALUE_NAME(cnn_norm_dx_tile)
+        (k, &columns, t,
+         left ? (struct cnn_norm_gradients){NULL, left + at}
+              : gradient_tile(k, &columns, t, buffer));
     }
 }
 

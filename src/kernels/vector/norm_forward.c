@@ -2,6 +2,30 @@
 #include "kernels/vector/norm.h"
 #include "util/parallel.h"
 
+/* A tile of one row. buffer: for outputs of activations that are called. */
+static void forward_tile(const struct cnn_norm *k, const struct cnn_norm_columns *columns,
+                         struct cnn_norm_tile t, float *buffer)
+{
+    const struct cnn_activation a = k->b.activation;
+    const struct cnn_norm_cut cut = cnn_norm_cut(a);
+    const cnn_number *x = k->x + t.at;
+    cnn_number *y = k->y + t.at;
+    if (cnn_norm_calls(a)) {
+        float *floats = cnn_place_numbers(y, buffer);
+        CNN_VALUE_NAME(cnn_norm_values)(k, columns, a, t, floats);
+        cnn_write_numbers(floats, t.width, y);
+        return;
+    }
+    size_t i = 0, rest = t.width % VLEN;
+    for (; i + VLEN <= t.width; i += VLEN)
+        vstore_number(y + i,
+                      cnn_norm_between(&cut, cnn_norm_value(columns, i, vload_number(x + i))));
+    if (rest)
+        vstore_number_tail(
+            y + i, rest,
+            cnn_norm_between(&cut, cnn_norm_value(columns, i, vload_number_tail(x + i, rest))));
+}
+
 static void forward_strip(void *context, size_t task, size_t thread)
 {
     (void)thread;
@@ -14,9 +38,7 @@ static void forward_strip(void *context, size_t task, size_t thread)
     for (size_t at = s.begin; at < s.end; at += t.rows * k->wide) {
         t = cnn_norm_tile_at(k, &s, at);
         cnn_norm_prefetch(k, t, k->x);
-        float *y = cnn_place_numbers(k->y + at, buffer);
-        CNN_VALUE_NAME(cnn_norm_values)(k, &columns, k->b.activation, t, y);
-        cnn_write_numbers(y, t.width, k->y + at);
+        forward_tile(k, &columns, t, buffer);
     }
 }
 

@@ -312,7 +312,8 @@ static void dx_outside(const struct cnn_norm *k, const struct cnn_norm_columns *
     static const float zeros[CNN_NORM_STRIP];
     for (size_t i = 0; i < pixels; i++)
         CNN_VALUE_NAME(cnn_norm_dx_tile)
-    (k, columns, (struct cnn_norm_tile){at + i * k->b.channels, 1, s->channels}, zeros);
+    (k, columns, (struct cnn_norm_tile){at + i * k->b.channels, 1, s->channels},
+     (struct cnn_norm_gradients){NULL, zeros});
 }
 
 void CNN_VALUE_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread)
