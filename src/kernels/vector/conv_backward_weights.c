@@ -531,7 +531,7 @@ static void reduce_columns(void *context, size_t task, size_t thread)
 static void make_gradients(const struct cnn_conv *c, const struct cnn_conv_backward_weights *pass)
 {
     if (cnn_conv_by_winograd(c)) {
-        CNN_ISA_NAME(cnn_winograd_backward_weights)(c, pass);
+        cnn_winograd_backward_weights_stored(c, pass);
         return;
     }
     struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);

@@ -136,7 +136,7 @@ void CNN_BF16_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_
         return;
     }
     if (cnn_conv_by_winograd(c)) {
-        CNN_ISA_NAME(cnn_winograd_forward)(c, pass);
+        cnn_winograd_forward_stored(c, pass);
         return;
     }
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {

@@ -26,9 +26,9 @@ bool CNN_BF16_NAME(cnn_conv_halves)(const struct cnn_conv *c, bool data)
     if (!CNN_FAST_PAIRS || !c->bf16 || (x && c->in_c / c->groups % 2 != 0) ||
         (y && c->out_c / c->groups % 2 != 0))
         return !x && !y;
-    if (cnn_conv_by_winograd(c) || CNN_ISA_NAME(cnn_depthwise_fits)(c))
-        return !x && !y;
-    if (cnn_conv_by_channel(c) || c->kernel_h * c->kernel_w > CNN_GEMM_RUNS ||
+    if (cnn_conv_by_winograd(c))
+        return x == y;
+    if (CNN_ISA_NAME(cnn_depthwise_fits)(c) || cnn_conv_by_channel(c) || c->kernel_h * c->kernel_w > CNN_GEMM_RUNS ||
         (data && (CNN_ISA_NAME(cnn_scatter_fits)(c) || c->padding_mode != CNN_PAD_ZEROS)))
         return !x && !y;
     /* without pairs, weights' gradients alone can read dy as halves, where it is no matrix's rows;

@@ -13,35 +13,16 @@
 #include <string.h>
 
 #include "kernels/vector/ops.h"
-#include "kernels/vector/windows.h"
-#include "kernels/vector/winograd_tile.h"
+#include "kernels/vector/winograd_cut.h"
 #include "util/parallel.h"
 
-enum { ROW = 6 }; /* points of a row */
-
-#define BLOCK_FLOATS ((size_t)80 << 10) /* of one block's slots */
-#define BLOCK_TILES  ((size_t)32)
-#define RUNS         ((size_t)64) /* of blocks, that large arrays are cut into */
-/* a task should be worth so many of CNN_TASK_WORK, as its transforms may be done elsewhere as
- * well */
-#define TASK_SHARE   ((size_t)4)
-#define MIN_CHANNELS ((size_t)16)
-#define LATE_TILES   ((size_t)48)  /* of a block: whole tiles of rows of the GEMM */
-#define LATE_DEPTH   ((size_t)64)  /* channels at a time; twice as many of few tiles */
-#define LATE_COLUMNS ((size_t)128) /* filters of a task */
-
 struct winograd {
-    struct cnn_tiles in, out; /* the same tiles over x, with a border of 1, and over y */
-    size_t groups, group_in, group_out;
-    size_t block, blocks, slot; /* tiles of a block; floats of a point of a block */
-    size_t run, part, parts;    /* blocks of one task, and how many of a group's filters */
-    size_t products;            /* floats from a product of a tile to the next */
-    /* Of weights that are transformed late: channels at a time, 0: they are not; floats from a
-     * point to the next of inputs and of weights. */
-    size_t depth, inputs, weights;
-    const float *x, *packed, *zeros;
+    struct cnn_winograd_cut cut;
+    const cnn_number *x, *zeros;
+    const float *packed;
     struct cnn_epilogue epilogue;
-    float *y, *scratch;
+    cnn_number *y;
+    float *scratch;
 };
 
 /* What a task works on: the channels of x from `channel` on, `columns` filters from `column` on,
@@ -51,113 +32,27 @@ struct part {
     const float *packed;
 };
 
-static size_t tiles_along(size_t size)
-{
-    return cnn_size_divide_up(size, 4);
-}
-
-/* Whether tiles take clearly fewer products than the direct sum, where the last ones reach beyond
- * the image. */
-static bool worth_it(size_t h, size_t w)
-{
-    return tiles_along(h) * tiles_along(w) * CNN_POINTS * 2 <= h * w * 9;
-}
-
-bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
-{
-    size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
-    return !c->direct && c->kernel_h == 3 && c->kernel_w == 3 && c->stride_h == 1 &&
-           c->stride_w == 1 && c->dilation_h == 1 && c->dilation_w == 1 &&
-           c->padding_mode == CNN_PAD_ZEROS && c->pad_top <= 2 && c->pad_left <= 2 &&
-           group_in % VLEN == 0 && group_out % VLEN == 0 && group_in >= MIN_CHANNELS &&
-           group_out >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
-}
-
-/* Cuts the work into tasks. */
-static void cut(struct winograd *k)
-{
-    size_t tiles = cnn_tiles_count(&k->in),
-           channels = k->group_in > k->group_out ? k->group_in : k->group_out;
-    size_t fitting = BLOCK_FLOATS / ((CNN_POINTS + 1) * channels) / 8 * 8;
-    size_t tasks = cnn_tasks_wanted(
-        cnn_size_times(tiles * CNN_POINTS, k->group_in * k->out.channels) / TASK_SHARE);
-    size_t wanted = cnn_size_divide_up(tiles, tasks);
-    k->block = cnn_size_min(fitting < 8 ? 8 : fitting, BLOCK_TILES);
-    k->block = wanted < k->block ? cnn_size_divide_up(wanted, 8) * 8 : k->block;
-    k->blocks = cnn_size_divide_up(tiles, k->block);
-    k->run = cnn_size_divide_up(k->blocks, RUNS);
-    k->part = cnn_part_columns(k->group_out, k->blocks * k->groups, tasks);
-    k->parts = cnn_size_divide_up(k->group_out, k->part);
-    /* an odd number of cache lines: the stores of one tile fall on different sets */
-    k->slot = k->products = k->block * channels + 16;
-}
-
-/* The same where weights are transformed late. */
-static void cut_late(struct winograd *k)
-{
-    size_t tiles = cnn_tiles_count(&k->in);
-    size_t tasks = cnn_tasks_wanted(
-        cnn_size_times(tiles * CNN_POINTS, k->group_in * k->out.channels) / TASK_SHARE);
-    k->block = cnn_size_min(tiles, LATE_TILES);
-    k->blocks = cnn_size_divide_up(tiles, k->block);
-    k->run = cnn_size_divide_up(k->blocks, RUNS);
-    k->part =
-        cnn_size_min(cnn_part_columns(k->group_out, k->blocks * k->groups, tasks), LATE_COLUMNS);
-    k->parts = cnn_size_divide_up(k->group_out, k->part);
-    k->depth = cnn_size_min(k->block <= 8 ? 2 * LATE_DEPTH : LATE_DEPTH, k->group_in);
-    k->inputs = k->block * k->depth + 16;
-    k->weights = CNN_PANEL * k->depth + 16;
-    k->products = k->block * k->part + 16;
-}
-
-static struct winograd plan(const struct cnn_conv *c, size_t n, bool backward)
-{
-    size_t rows = tiles_along(backward ? c->in_h : c->out_h),
-           columns = tiles_along(backward ? c->in_w : c->out_w);
-    struct winograd k = {
-        .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows,
-               columns},
-        .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
-    };
-    if (backward) {
-        k.in = (struct cnn_tiles){n,
-                                  c->out_h,
-                                  c->out_w,
-                                  c->out_c,
-                                  2 - (ptrdiff_t)c->pad_top,
-                                  2 - (ptrdiff_t)c->pad_left,
-                                  rows,
-                                  columns};
-        k.out = (struct cnn_tiles){n, c->in_h, c->in_w, c->in_c, 0, 0, rows, columns};
-    }
-    k.groups = c->groups;
-    k.group_in = k.in.channels / k.groups;
-    k.group_out = k.out.channels / k.groups;
-    (CNN_ISA_NAME(cnn_winograd_late)(c) ? cut_late : cut)(&k);
-    return k;
-}
-
 /* Writes the 4 x 4 outputs of a tile for VLEN channels, as far as they lie in the image. */
 CNN_INLINE void store_tile(const struct winograd *k, vfloat out[4][4], size_t rows, size_t columns,
-                           float *to)
+                           cnn_number *to)
 {
-    const size_t pixel = k->out.channels, line = k->out.width * pixel;
+    const size_t pixel = k->cut.out.channels, line = k->cut.out.width * pixel;
     if (rows == 4 && columns == 4) {
 #pragma GCC unroll 4
         for (size_t i = 0; i < 4; i++)
 #pragma GCC unroll 4
             for (size_t j = 0; j < 4; j++)
-                vstore(to + i * line + j * pixel, out[i][j]);
+                vstore_number(to + i * line + j * pixel, out[i][j]);
         return;
     }
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            vstore(to + i * line + j * pixel, out[i][j]);
+            vstore_number(to + i * line + j * pixel, out[i][j]);
 }
 
 /* The same, pooled: 2 x 2 values. */
 CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t rows,
-                             size_t columns, float *to)
+                             size_t columns, cnn_number *to)
 {
     const struct cnn_pool *pool = k->epilogue.pool;
     for (size_t i = 0; i < rows / 2; i++)
@@ -166,7 +61,7 @@ CNN_INLINE void store_pooled(const struct winograd *k, vfloat out[4][4], size_t 
             vfloat pooled = pool->average ? (upper[0] + upper[1] + lower[0] + lower[1]) * 0.25f
                                           : vmax_nan(vmax_nan(upper[0], upper[1]),
                                                      vmax_nan(lower[0], lower[1]));
-            vstore(to + (i * pool->out_w + j) * k->out.channels, pooled);
+            vstore_number(to + (i * pool->out_w + j) * k->cut.out.channels, pooled);
         }
 }
 
@@ -182,34 +77,34 @@ CNN_INLINE void cut_tile(struct cnn_activation activation, vfloat out[4][4])
 
 /* Adds what lies where the outputs of a tile go. */
 CNN_INLINE void add_residual(const struct winograd *k, vfloat out[4][4], size_t rows,
-                             size_t columns, const float *residual)
+                             size_t columns, const cnn_number *residual)
 {
-    const size_t pixel = k->out.channels, line = k->out.width * pixel;
+    const size_t pixel = k->cut.out.channels, line = k->cut.out.width * pixel;
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
-            out[i][j] += vload(residual + i * line + j * pixel);
+            out[i][j] += vload_number(residual + i * line + j * pixel);
 }
 
 static void finish_tile(const struct winograd *k, size_t tile, size_t first, size_t count,
                         const float *products)
 {
-    const struct cnn_tiles *t = &k->out;
+    const struct cnn_tiles *t = &k->cut.out;
     const struct cnn_epilogue *e = &k->epilogue;
     size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4,
            image = tile / t->columns / t->rows;
     size_t rows = cnn_size_min(4, t->height - row), columns = cnn_size_min(4, t->width - column);
-    float *to = k->y + ((image * t->height + row) * t->width + column) * t->channels;
+    cnn_number *to = k->y + ((image * t->height + row) * t->width + column) * t->channels;
     if (e->pool)
         to =
             k->y + ((image * e->pool->out_h + row / 2) * e->pool->out_w + column / 2) * t->channels;
     for (size_t c = first; c < first + count; c += VLEN) {
         vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
-        cnn_output_transform(products + c - first, k->products, out);
+        cnn_output_transform(products + c - first, k->cut.products, out);
         for (size_t i = 0; i < 4; i++)
             for (size_t j = 0; j < 4; j++)
                 out[i][j] += bias;
         if (e->residual)
-            add_residual(k, out, rows, columns, e->residual + (to - k->y) + c);
+            add_residual(k, out, rows, columns, (const cnn_number *)e->residual + (to - k->y) + c);
         if (cnn_activation_cuts(e->activation))
             cut_tile(e->activation, out);
         else
@@ -223,8 +118,8 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
 
 /* A call for each vector: with the loop around it, the compiler would carry more pointers than it
  * has registers. */
-static __attribute__((noinline)) void transform_vector(const float *const *points, size_t channel,
-                                                       float *to, size_t slot)
+static __attribute__((noinline)) void transform_vector(const cnn_number *const *points,
+                                                       size_t channel, float *to, size_t slot)
 {
     cnn_input_transform(points, channel, 0, (float *const[2]){to, to + 30 * slot}, slot);
     cnn_input_transform(points, channel, 1, (float *const[2]){to + 6 * slot, to + 12 * slot}, slot);
@@ -238,12 +133,13 @@ CNN_INLINE void prefetch(const struct winograd *k, const struct part *p, size_t 
 {
     for (size_t t = p->tiles * point / CNN_POINTS; t < p->tiles * (point + 1) / CNN_POINTS; t++) {
         if (!k->epilogue.pool)
-            cnn_tile_prefetch(&k->out, p->first + t, k->y, p->column, p->columns);
+            cnn_tile_prefetch(&k->cut.out, p->first + t, k->y, p->column, p->columns);
         if (k->epilogue.residual)
-            cnn_tile_prefetch(&k->out, p->first + t, k->epilogue.residual, p->column, p->columns);
+            cnn_tile_prefetch(&k->cut.out, p->first + t, (const cnn_number *)k->epilogue.residual,
+                              p->column, p->columns);
     }
     for (size_t t = p->next * point / CNN_POINTS; t < p->next * (point + 1) / CNN_POINTS; t++)
-        cnn_tile_prefetch(&k->in, p->first + p->tiles + t, k->x, p->channel, k->group_in);
+        cnn_tile_prefetch(&k->cut.in, p->first + p->tiles + t, k->x, p->channel, k->cut.group_in);
 }
 
 /* The inputs of a part's tiles, `channels` of them from `channel` on: to[point][tile][channel]. */
@@ -251,8 +147,8 @@ static void transform_inputs(const struct winograd *k, const struct part *part, 
                              size_t channels, size_t slot, float *to)
 {
     for (size_t t = 0; t < part->tiles; t++) {
-        const float *points[CNN_POINTS];
-        cnn_tile_point(&k->in, part->first + t, 6, k->x, k->zeros, points);
+        const cnn_number *points[CNN_POINTS];
+        cnn_tile_point(&k->cut.in, part->first + t, 6, k->x, k->zeros, points);
         for (size_t c = 0; c < channels; c += VLEN)
             transform_vector(points, channel + c, to + t * channels + c, slot);
     }
@@ -260,15 +156,15 @@ static void transform_inputs(const struct winograd *k, const struct part *part, 
 
 static void run_block(const struct winograd *k, const struct part *part, float *slots)
 {
-    size_t in_c = k->group_in;
-    transform_inputs(k, part, part->channel, in_c, k->slot, slots + k->slot);
+    size_t in_c = k->cut.group_in;
+    transform_inputs(k, part, part->channel, in_c, k->cut.slot, slots + k->cut.slot);
     for (size_t p = 0; p < CNN_POINTS; p++) {
-        struct cnn_gemm g = {.a = slots + (p + 1) * k->slot,
+        struct cnn_gemm g = {.a = slots + (p + 1) * k->cut.slot,
                              .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)in_c, 0, 0}},
                              .depth = {{in_c, 1, 1}, {1, 0, 0}},
-                             .b = part->packed + p * in_c * k->group_out,
+                             .b = part->packed + p * in_c * k->cut.group_out,
                              .columns = part->columns,
-                             .c = slots + p * k->slot,
+                             .c = slots + p * k->cut.slot,
                              .c_stride = {(ptrdiff_t)part->columns, 0, 0}};
         prefetch(k, part, p);
         CNN_ISA_NAME(cnn_gemm)(&g);
@@ -300,7 +196,7 @@ CNN_INLINE void transform_row(const struct winograd *k, const struct slab *s, si
     const size_t width = s->width;
     for (size_t i = 0; i < s->depth; i++, taps += CNN_TAPS * width, to += width)
         for (size_t f = 0; f < width; f += VLEN) {
-            vfloat half[3], o[ROW];
+            vfloat half[3], o[CNN_TILE_ROW];
 #pragma GCC unroll 3
             for (size_t j = 0; j < 3; j++) {
                 const float *column = taps + j * width + f;
@@ -309,8 +205,8 @@ CNN_INLINE void transform_row(const struct winograd *k, const struct slab *s, si
             }
             cnn_kernel_line(half, o);
 #pragma GCC unroll 6
-            for (size_t j = 0; j < ROW; j++)
-                vstore(to + j * k->weights + f, o[j]);
+            for (size_t j = 0; j < CNN_TILE_ROW; j++)
+                vstore(to + j * k->cut.weights + f, o[j]);
         }
 }
 
@@ -340,19 +236,19 @@ static void transform_panel(const struct winograd *k, const struct slab *s, size
 static void multiply_slab(const struct winograd *k, const struct part *part, const struct slab *s,
                           const float *inputs, float *weights)
 {
-    float *products = weights + ROW * k->weights;
+    float *products = weights + CNN_TILE_ROW * k->cut.weights;
     const size_t taps = s->depth * s->width * CNN_TAPS;
     for (size_t p = 0; p < CNN_POINTS; p++) {
-        struct cnn_gemm g = {.a = inputs + p * k->inputs,
+        struct cnn_gemm g = {.a = inputs + p * k->cut.inputs,
                              .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)s->depth, 0, 0}},
                              .depth = {{s->depth, 1, 1}, {1, 0, 0}},
-                             .b = weights + p % ROW * k->weights,
+                             .b = weights + p % CNN_TILE_ROW * k->cut.weights,
                              .columns = s->width,
-                             .c = products + p * k->products + s->column,
+                             .c = products + p * k->cut.products + s->column,
                              .c_stride = {(ptrdiff_t)part->columns, 0, 0},
                              .accumulate = !s->first};
-        if (p % ROW == 0)
-            transform_panel(k, s, p / ROW, weights);
+        if (p % CNN_TILE_ROW == 0)
+            transform_panel(k, s, p / CNN_TILE_ROW, weights);
         for (size_t i = taps * p / CNN_POINTS; i < taps * (p + 1) / CNN_POINTS; i += 16)
             __builtin_prefetch(s->next + i);
         CNN_ISA_NAME(cnn_gemm)(&g);
@@ -362,21 +258,22 @@ static void multiply_slab(const struct winograd *k, const struct part *part, con
 /* As run_block: the products of some channels after the others are added up. */
 static void run_late_block(const struct winograd *k, const struct part *part, float *inputs)
 {
-    float *weights = inputs + CNN_POINTS * k->inputs, *products = weights + ROW * k->weights;
-    size_t in_c = k->group_in, first = part->column % k->group_out;
+    float *weights = inputs + CNN_POINTS * k->cut.inputs,
+          *products = weights + CNN_TILE_ROW * k->cut.weights;
+    size_t in_c = k->cut.group_in, first = part->column % k->cut.group_out;
     for (size_t c = 0, depth; c < in_c; c += depth) {
-        depth = cnn_size_min(k->depth, in_c - c);
-        transform_inputs(k, part, part->channel + c, depth, k->inputs, inputs);
+        depth = cnn_size_min(k->cut.depth, in_c - c);
+        transform_inputs(k, part, part->channel + c, depth, k->cut.inputs, inputs);
         for (size_t column = 0; column < part->columns; column += CNN_PANEL) {
             struct slab s = {.column = column,
                              .depth = depth,
-                             .width = cnn_panel_width(k->group_out, first + column),
+                             .width = cnn_panel_width(k->cut.group_out, first + column),
                              .first = c == 0};
             s.taps = part->packed + (column * in_c + c * s.width) * CNN_TAPS;
             s.next = column + CNN_PANEL < part->columns
                          ? s.taps + s.width * in_c * CNN_TAPS
-                         : part->packed +
-                               (c + depth) % in_c * cnn_panel_width(k->group_out, first) * CNN_TAPS;
+                         : part->packed + (c + depth) % in_c *
+                                              cnn_panel_width(k->cut.group_out, first) * CNN_TAPS;
             multiply_slab(k, part, &s, inputs, weights);
         }
     }
@@ -384,74 +281,54 @@ static void run_late_block(const struct winograd *k, const struct part *part, fl
         finish_tile(k, part->first + t, part->column, part->columns, products + t * part->columns);
 }
 
-/* Scratch of one thread. */
-static size_t thread_floats(const struct winograd *k)
-{
-    return k->depth ? CNN_POINTS * (k->inputs + k->products) + ROW * k->weights
-                    : cnn_size_times(CNN_POINTS + 1, k->slot);
-}
-
 /* Task: a run of blocks, for a part of the columns of one group. */
 static void run_blocks(void *context, size_t task, size_t thread)
 {
     const struct winograd *k = context;
-    size_t column = task % k->parts * k->part, group = task / k->parts % k->groups,
-           tiles = cnn_tiles_count(&k->in);
-    size_t begin = task / k->parts / k->groups * k->run * k->block,
-           end = cnn_size_min(begin + k->run * k->block, tiles);
-    struct part p = {.channel = group * k->group_in,
-                     .column = group * k->group_out + column,
-                     .columns = cnn_size_min(k->part, k->group_out - column)};
-    p.packed = k->packed + (k->depth ? CNN_TAPS * (group * k->group_out + column)
-                                     : CNN_POINTS * group * k->group_out + column) *
-                               k->group_in;
+    size_t column = task % k->cut.parts * k->cut.part, group = task / k->cut.parts % k->cut.groups,
+           tiles = cnn_tiles_count(&k->cut.in);
+    size_t begin = task / k->cut.parts / k->cut.groups * k->cut.run * k->cut.block,
+           end = cnn_size_min(begin + k->cut.run * k->cut.block, tiles);
+    struct part p = {.channel = group * k->cut.group_in,
+                     .column = group * k->cut.group_out + column,
+                     .columns = cnn_size_min(k->cut.part, k->cut.group_out - column)};
+    p.packed = k->packed + (k->cut.depth ? CNN_TAPS * (group * k->cut.group_out + column)
+                                         : CNN_POINTS * group * k->cut.group_out + column) *
+                               k->cut.group_in;
     for (p.first = begin; p.first < end; p.first += p.tiles) {
-        p.tiles = cnn_size_min(k->block, end - p.first);
-        p.next = cnn_size_min(k->block, end - p.first - p.tiles);
-        (k->depth ? run_late_block : run_block)(k, &p, k->scratch + thread * thread_floats(k));
+        p.tiles = cnn_size_min(k->cut.block, end - p.first);
+        p.next = cnn_size_min(k->cut.block, end - p.first - p.tiles);
+        (k->cut.depth ? run_late_block : run_block)(k, &p,
+                                                    k->scratch + thread * k->cut.thread_floats);
     }
 }
 
 static void run(struct winograd *k, float *scratch)
 {
-    memset(scratch, 0, k->in.channels * sizeof *scratch);
-    k->zeros = scratch;
-    k->scratch = scratch + cnn_size_divide_up(k->in.channels, 16) * 16;
-    cnn_parallel_for(cnn_size_divide_up(k->blocks, k->run) * k->groups * k->parts, run_blocks, k);
+    memset(scratch, 0, k->cut.in.channels * sizeof *scratch);
+    k->zeros = (const cnn_number *)scratch;
+    k->scratch = scratch + k->cut.zero_floats;
+    cnn_parallel_for(cnn_size_divide_up(k->cut.blocks, k->cut.run) * k->cut.groups * k->cut.parts,
+                     run_blocks, k);
 }
 
-static size_t scratch_floats(const struct winograd *k)
+void CNN_VALUE_NAME(cnn_winograd_forward)(const struct cnn_conv *c,
+                                          const struct cnn_conv_forward *pass)
 {
-    return cnn_size_plus(cnn_size_divide_up(k->in.channels, 16) * 16,
-                         cnn_size_times(thread_floats(k), (size_t)cnn_parallel_threads()));
-}
-
-void CNN_ISA_NAME(cnn_winograd_forward)(const struct cnn_conv *c,
-                                        const struct cnn_conv_forward *pass)
-{
-    struct winograd k = plan(c, pass->n, false);
-    k.x = pass->x;
+    struct winograd k = {.cut = CNN_ISA_NAME(cnn_winograd_cut)(c, pass->n, false)};
+    k.x = (const cnn_number *)pass->x;
     k.packed = pass->packed;
     k.epilogue = *pass->epilogue;
-    k.y = pass->y;
+    k.y = (cnn_number *)pass->y;
     run(&k, pass->scratch);
 }
 
-void CNN_ISA_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c,
-                                              const struct cnn_conv_backward_data *pass)
+void CNN_VALUE_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c,
+                                                const struct cnn_conv_backward_data *pass)
 {
-    struct winograd k = plan(c, pass->n, true);
-    k.x = pass->dy;
+    struct winograd k = {.cut = CNN_ISA_NAME(cnn_winograd_cut)(c, pass->n, true)};
+    k.x = (const cnn_number *)pass->dy;
     k.packed = pass->packed;
-    k.y = pass->dx;
+    k.y = (cnn_number *)pass->dx;
     run(&k, pass->scratch);
-}
-
-size_t CNN_ISA_NAME(cnn_winograd_scratch_floats)(const struct cnn_conv *c, size_t n)
-{
-    struct winograd forward = plan(c, n, false), data = plan(c, n, true);
-    size_t one = scratch_floats(&forward), other = scratch_floats(&data),
-           most = one > other ? one : other;
-    size_t weights = CNN_ISA_NAME(cnn_winograd_weights_scratch)(c, n);
-    return most > weights ? most : weights;
 }

@@ -24,13 +24,14 @@ static inline size_t cnn_tiles_count(const struct cnn_tiles *t)
 /* Where the side * side values of tile number `tile` lie, and `zeros` for those outside the
  * image. */
 CNN_INLINE void cnn_tile_point(const struct cnn_tiles *t, size_t tile, size_t side,
-                               const float *data, const float *zeros, const float **points)
+                               const cnn_number *data, const cnn_number *zeros,
+                               const cnn_number **points)
 {
     size_t column = tile % t->columns, row = tile / t->columns % t->rows,
            image = tile / t->columns / t->rows;
     ptrdiff_t y = (ptrdiff_t)row * 4 - t->top, x = (ptrdiff_t)column * 4 - t->left;
-    const float *base = data + (ptrdiff_t)(image * t->height * t->width * t->channels) +
-                        (y * (ptrdiff_t)t->width + x) * (ptrdiff_t)t->channels;
+    const cnn_number *base = data + (ptrdiff_t)(image * t->height * t->width * t->channels) +
+                             (y * (ptrdiff_t)t->width + x) * (ptrdiff_t)t->channels;
     size_t line = t->width * t->channels;
     bool inside = y >= 0 && x >= 0 && (size_t)y + side <= t->height && (size_t)x + side <= t->width;
     for (size_t i = 0; i < side; i++)
@@ -44,7 +45,7 @@ CNN_INLINE void cnn_tile_point(const struct cnn_tiles *t, size_t tile, size_t si
 /* Asks for the 4 x 4 pixels at (row * 4, column * 4), `count` channels from `channel` on, which
  * will be needed after what is computed next. Inlined: a function that does nothing else is taken
  * for one without effect. */
-CNN_INLINE void cnn_tile_prefetch(const struct cnn_tiles *t, size_t tile, const float *data,
+CNN_INLINE void cnn_tile_prefetch(const struct cnn_tiles *t, size_t tile, const cnn_number *data,
                                   size_t channel, size_t count)
 {
     size_t column = tile % t->columns * 4, row = tile / t->columns % t->rows * 4,
@@ -52,9 +53,9 @@ CNN_INLINE void cnn_tile_prefetch(const struct cnn_tiles *t, size_t tile, const 
     size_t rows = cnn_size_min(row + 4, t->height), columns = cnn_size_min(column + 4, t->width);
     for (size_t y = row; y < rows; y++)
         for (size_t x = column; x < columns; x++) {
-            const float *pixel =
+            const cnn_number *pixel =
                 data + ((image * t->height + y) * t->width + x) * t->channels + channel;
-            for (size_t c = 0; c < count; c += 16)
+            for (size_t c = 0; c < count; c += 64 / sizeof *pixel)
                 __builtin_prefetch(pixel + c, 0, 2);
         }
 }
@@ -99,7 +100,7 @@ CNN_INLINE void cnn_gradient_line(const vfloat y[4], vfloat o[6])
 
 /* to[row][column * slot] = a pair of rows of B' d B, for VLEN channels; points as cnn_tile_point
  * gives them for side 6. */
-CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, size_t pair,
+CNN_INLINE void cnn_input_transform(const cnn_number *const *points, size_t channel, size_t pair,
                                     float *const to[2], size_t slot)
 {
     vfloat half[2][6];
@@ -108,7 +109,7 @@ CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, 
         vfloat d[6], o[2];
 #pragma GCC unroll 6
         for (size_t i = 0; i < 6; i++)
-            d[i] = vload(points[i * 6 + j] + channel);
+            d[i] = vload_number(points[i * 6 + j] + channel);
         cnn_input_pair(d, pair, o);
         half[0][j] = o[0];
         half[1][j] = o[1];
@@ -124,7 +125,7 @@ CNN_INLINE void cnn_input_transform(const float *const *points, size_t channel, 
 }
 
 /* The same of A y A'; points for side 4. */
-CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channel, size_t pair,
+CNN_INLINE void cnn_gradient_transform(const cnn_number *const *points, size_t channel, size_t pair,
                                        float *const to[2], size_t slot)
 {
     vfloat half[2][4];
@@ -133,7 +134,7 @@ CNN_INLINE void cnn_gradient_transform(const float *const *points, size_t channe
         vfloat y[4], o[2];
 #pragma GCC unroll 4
         for (size_t i = 0; i < 4; i++)
-            y[i] = vload(points[i * 4 + j] + channel);
+            y[i] = vload_number(points[i * 4 + j] + channel);
         cnn_gradient_pair(y, pair, o);
         half[0][j] = o[0];
         half[1][j] = o[1];

@@ -10,83 +10,15 @@
 #include <string.h>
 
 #include "kernels/vector/tree.h"
-#include "kernels/vector/windows.h"
-#include "kernels/vector/winograd_tile.h"
+#include "kernels/vector/winograd_cut.h"
 #include "util/parallel.h"
 
-#define BLOCK_TILES   32           /* of one GEMM: k, during which its sums stay in registers */
-#define PART_CHANNELS ((size_t)64) /* of x and of dy: 36 x 64 x 64 sums are 576 KiB */
-#define TASKS         ((size_t)8)  /* wanted: of pieces, or else of chunks */
-/* at least: far more products per sum than adding the chunks up costs */
-#define CHUNK_TILES ((size_t)64)
-
-enum { PAIR_POINTS = CNN_POINTS / CNN_PAIRS };
-
 struct weights_gradient {
-    struct cnn_tiles in, out; /* over x and over dy */
-    size_t groups, group_in, group_out;
-    size_t first, own;                             /* the filters whose gradients are wanted */
-    size_t part_in, part_out, in_parts, out_parts; /* of a group */
-    struct cnn_parts run;
-    size_t image_tiles, parts, chunks, chunk_parts, waiting, tiles, block;
-    const float *x, *dy, *zeros;
+    struct cnn_winograd_weights_cut cut;
+    size_t first; /* of the filters whose gradients are wanted */
+    const cnn_number *x, *dy, *zeros;
     float *dw, *db, *sums, *bias_sums, *scratch;
-    size_t in_slot, out_slot, point, piece, zero_floats, bias_floats, thread_floats;
 };
-
-static size_t round_up(size_t value, size_t step)
-{
-    return cnn_size_divide_up(value, step) * step;
-}
-
-/* Chunks of a power of two. */
-static void plan_chunks(struct weights_gradient *k)
-{
-    size_t parts = k->run.end - k->run.first,
-           most = cnn_size_min(cnn_size_divide_up(TASKS, k->parts), k->tiles / CHUNK_TILES);
-    for (k->chunks = 1; 2 * k->chunks <= most && 2 * k->chunks <= parts;)
-        k->chunks *= 2;
-    k->chunk_parts = parts / k->chunks;
-    for (k->waiting = 0; (size_t)1 << k->waiting < k->chunk_parts;)
-        k->waiting++;
-}
-
-/* count: of the filters; 0: all. */
-static struct weights_gradient plan(const struct cnn_conv *c, size_t n, const struct cnn_parts *run,
-                                    size_t count)
-{
-    size_t rows = cnn_size_divide_up(c->out_h, 4), columns = cnn_size_divide_up(c->out_w, 4);
-    struct weights_gradient k = {
-        .run = *run,
-        .image_tiles = rows * columns,
-        .in = {n, c->in_h, c->in_w, c->in_c, (ptrdiff_t)c->pad_top, (ptrdiff_t)c->pad_left, rows,
-               columns},
-        .out = {n, c->out_h, c->out_w, c->out_c, 0, 0, rows, columns},
-        .groups = c->groups,
-        .group_in = c->in_c / c->groups,
-        .own = count > 0 ? count : c->out_c,
-    };
-    k.group_out = k.own / c->groups;
-    k.part_in = round_up(
-        cnn_size_divide_up(k.group_in, cnn_size_divide_up(k.group_in, PART_CHANNELS)), VLEN);
-    k.part_out = round_up(
-        cnn_size_divide_up(k.group_out, cnn_size_divide_up(k.group_out, PART_CHANNELS)), VLEN);
-    k.in_parts = cnn_size_divide_up(k.group_in, k.part_in);
-    k.out_parts = cnn_size_divide_up(k.group_out, k.part_out);
-    k.parts = k.groups * k.in_parts * k.out_parts;
-    k.tiles = cnn_tiles_count(&k.in);
-    plan_chunks(&k);
-    k.block = cnn_size_min(BLOCK_TILES, k.tiles);
-    k.in_slot = k.block * k.part_in + 16;
-    k.out_slot = k.block * k.part_out + 16;
-    k.point = k.part_in * k.part_out + 16;
-    k.zero_floats = round_up(c->in_c > c->out_c ? c->in_c : c->out_c, 16);
-    k.bias_floats = round_up(c->out_c, 16);
-    k.piece = 9 * k.part_in * k.part_out;
-    k.thread_floats = PAIR_POINTS * (k.in_slot + k.out_slot) + CNN_POINTS * k.point +
-                      (k.waiting + (k.chunks == 1)) * k.piece;
-    return k;
-}
 
 /* What one task works on: in_count channels of x from `in` on, which is channel `group_channel` of
  * its group, and out_count of dy from `out` on. */
@@ -100,13 +32,14 @@ struct part {
     float *bias;
     /* of parts, [vector of filters][channel of x][tap][VLEN]: of the chunk, and those that wait */
     float *pieces[CNN_PARTS_DEPTH];
-    const float *in_points[BLOCK_TILES][CNN_POINTS], *out_points[BLOCK_TILES][16];
+    const cnn_number *in_points[CNN_DEEP_TILES][CNN_POINTS], *out_points[CNN_DEEP_TILES][16];
 };
 
 /* Calls for each vector: with the loop around them, the compiler would carry more pointers than it
  * has registers. */
-static __attribute__((noinline)) void transform_input(const float *const *points, size_t channel,
-                                                      size_t pair, float *to, size_t slot)
+static __attribute__((noinline)) void transform_input(const cnn_number *const *points,
+                                                      size_t channel, size_t pair, float *to,
+                                                      size_t slot)
 {
     float *const rows[2] = {to, to + 6 * slot};
     if (pair == 0)
@@ -117,8 +50,9 @@ static __attribute__((noinline)) void transform_input(const float *const *points
         cnn_input_transform(points, channel, 2, rows, slot);
 }
 
-static __attribute__((noinline)) void transform_gradient(const float *const *points, size_t channel,
-                                                         size_t pair, float *to, size_t slot)
+static __attribute__((noinline)) void transform_gradient(const cnn_number *const *points,
+                                                         size_t channel, size_t pair, float *to,
+                                                         size_t slot)
 {
     float *const rows[2] = {to, to + 6 * slot};
     if (pair == 0)
@@ -136,13 +70,14 @@ static void transform_tiles(const struct weights_gradient *k, const struct part 
     size_t tiles = p->tiles;
     for (size_t t = 0; t < tiles; t++)
         for (size_t c = 0; c < p->in_count; c += VLEN)
-            transform_input(p->in_points[t], p->in + c, pair, p->v + c * k->block + t * VLEN,
-                            k->in_slot);
+            transform_input(p->in_points[t], p->in + c, pair, p->v + c * k->cut.block + t * VLEN,
+                            k->cut.in_slot);
     for (size_t t = 0; t < tiles; t++)
         for (size_t c = 0; c < p->out_count; c += VLEN) {
             size_t panel = c / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
             transform_gradient(p->out_points[t], p->out + c, pair,
-                               p->d + panel * k->block + t * width + c - panel, k->out_slot);
+                               p->d + panel * k->cut.block + t * width + c - panel,
+                               k->cut.out_slot);
         }
 }
 
@@ -151,21 +86,21 @@ static void multiply_tiles(const struct weights_gradient *k, const struct part *
                            bool accumulate)
 {
     size_t first = p->first + p->tiles, next = p->next;
-    for (size_t point = 0; point < PAIR_POINTS; point++) {
-        size_t step = pair * PAIR_POINTS + point;
+    for (size_t point = 0; point < CNN_PAIR_POINTS; point++) {
+        size_t step = pair * CNN_PAIR_POINTS + point;
         for (size_t t = next * step / CNN_POINTS; t < next * (step + 1) / CNN_POINTS; t++) {
-            cnn_tile_prefetch(&k->in, first + t, k->x, p->in, p->in_count);
-            cnn_tile_prefetch(&k->out, first + t, k->dy, p->out, p->out_count);
+            cnn_tile_prefetch(&k->cut.in, first + t, k->x, p->in, p->in_count);
+            cnn_tile_prefetch(&k->cut.out, first + t, k->dy, p->out, p->out_count);
         }
         for (size_t column = 0; column < p->out_count; column += CNN_PANEL) {
             size_t width = cnn_panel_width(p->out_count, column);
             struct cnn_gemm g = {
-                .a = p->v + point * k->in_slot,
-                .rows = {{VLEN, p->in_count / VLEN, 1}, {1, (ptrdiff_t)(k->block * VLEN), 0}},
+                .a = p->v + point * k->cut.in_slot,
+                .rows = {{VLEN, p->in_count / VLEN, 1}, {1, (ptrdiff_t)(k->cut.block * VLEN), 0}},
                 .depth = {{p->tiles, 1, 1}, {VLEN, 0, 0}},
-                .b = p->d + point * k->out_slot + column * k->block,
+                .b = p->d + point * k->cut.out_slot + column * k->cut.block,
                 .columns = width,
-                .c = p->sums + step * k->point + column * p->in_count,
+                .c = p->sums + step * k->cut.point + column * p->in_count,
                 .c_stride = {(ptrdiff_t)width, (ptrdiff_t)(width * VLEN), 0},
                 .accumulate = accumulate};
             CNN_ISA_NAME(cnn_gemm)(&g);
@@ -178,7 +113,7 @@ static void add_bias(const struct weights_gradient *k, const struct part *p)
 {
     for (size_t c = 0; c < p->out_count; c += VLEN) {
         size_t panel = c / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_count, panel);
-        const float *d = p->d + k->out_slot + panel * k->block + c - panel;
+        const float *d = p->d + k->cut.out_slot + panel * k->cut.block + c - panel;
         vfloat sum = vload(p->bias + p->out - k->first + c);
         for (size_t t = 0; t < p->tiles; t++)
             sum += vload(d + t * width);
@@ -204,7 +139,7 @@ CNN_INLINE void transform_back(const struct weights_gradient *k, const float *fr
     for (size_t j = 0; j < 6; j++) {
         vfloat m[6];
         for (size_t i = 0; i < 6; i++)
-            m[i] = vload(from + (row_place[i] * 6 + j) * k->point);
+            m[i] = vload(from + (row_place[i] * 6 + j) * k->cut.point);
         filter_line(m, half[j]);
     }
     for (size_t i = 0; i < 3; i++) {
@@ -242,51 +177,52 @@ static void reduce_filters(const struct weights_gradient *k, const struct part *
     const float *from = p->pieces[0] + column * p->in_count * 9;
     for (size_t channel = 0; channel < p->in_count; channel++) {
         float *to =
-            k->dw + ((p->out - k->first + column) * k->group_in + p->group_channel + channel) * 9;
+            k->dw +
+            ((p->out - k->first + column) * k->cut.group_in + p->group_channel + channel) * 9;
         for (size_t tap = 0; tap < 9; tap++, from += VLEN) {
-            vfloat sum = cnn_tree_sum(from, k->chunks, k->parts * k->piece);
+            vfloat sum = cnn_tree_sum(from, k->cut.chunks, k->cut.parts * k->cut.piece);
             for (size_t filter = 0; filter < VLEN; filter++)
-                to[filter * k->group_in * 9 + tap] = sum[filter];
+                to[filter * k->cut.group_in * 9 + tap] = sum[filter];
         }
     }
 }
 
 static void part_at(const struct weights_gradient *k, size_t task, size_t thread, struct part *p)
 {
-    size_t in = task % k->in_parts * k->part_in,
-           out = task / k->in_parts % k->out_parts * k->part_out;
-    size_t group = task % k->parts / k->in_parts / k->out_parts;
-    p->in = group * k->group_in + in;
-    p->in_count = cnn_size_min(k->part_in, k->group_in - in);
+    size_t in = task % k->cut.in_parts * k->cut.part_in,
+           out = task / k->cut.in_parts % k->cut.out_parts * k->cut.part_out;
+    size_t group = task % k->cut.parts / k->cut.in_parts / k->cut.out_parts;
+    p->in = group * k->cut.group_in + in;
+    p->in_count = cnn_size_min(k->cut.part_in, k->cut.group_in - in);
     p->group_channel = in;
-    p->out = k->first + group * k->group_out + out;
-    p->out_count = cnn_size_min(k->part_out, k->group_out - out);
-    p->v = k->scratch + thread * k->thread_floats;
-    p->d = p->v + PAIR_POINTS * k->in_slot;
-    p->sums = p->d + PAIR_POINTS * k->out_slot;
-    float *piece = p->sums + CNN_POINTS * k->point;
-    p->pieces[0] = k->sums + task * k->piece;
-    if (k->chunks == 1) {
+    p->out = k->first + group * k->cut.group_out + out;
+    p->out_count = cnn_size_min(k->cut.part_out, k->cut.group_out - out);
+    p->v = k->scratch + thread * k->cut.thread_floats;
+    p->d = p->v + CNN_PAIR_POINTS * k->cut.in_slot;
+    p->sums = p->d + CNN_PAIR_POINTS * k->cut.out_slot;
+    float *piece = p->sums + CNN_POINTS * k->cut.point;
+    p->pieces[0] = k->sums + task * k->cut.piece;
+    if (k->cut.chunks == 1) {
         p->pieces[0] = piece;
-        piece += k->piece;
+        piece += k->cut.piece;
     }
-    for (size_t i = 1; i <= k->waiting; i++, piece += k->piece)
+    for (size_t i = 1; i <= k->cut.waiting; i++, piece += k->cut.piece)
         p->pieces[i] = piece;
 }
 
 /* The sums over one part of the batch. */
 static void run_tiles(const struct weights_gradient *k, struct part *p, size_t part)
 {
-    size_t from = cnn_parts_image(&k->run, k->run.first),
-           begin = (cnn_parts_image(&k->run, part) - from) * k->image_tiles,
-           end = (cnn_parts_image(&k->run, part + 1) - from) * k->image_tiles;
-    p->bias = k->bias_sums + (part - k->run.first) * k->bias_floats;
-    for (p->first = begin; p->first < end; p->first += k->block) {
-        p->tiles = cnn_size_min(k->block, end - p->first);
-        p->next = cnn_size_min(k->block, end - p->first - p->tiles);
+    size_t from = cnn_parts_image(&k->cut.run, k->cut.run.first),
+           begin = (cnn_parts_image(&k->cut.run, part) - from) * k->cut.image_tiles,
+           end = (cnn_parts_image(&k->cut.run, part + 1) - from) * k->cut.image_tiles;
+    p->bias = k->bias_sums + (part - k->cut.run.first) * k->cut.bias_floats;
+    for (p->first = begin; p->first < end; p->first += k->cut.block) {
+        p->tiles = cnn_size_min(k->cut.block, end - p->first);
+        p->next = cnn_size_min(k->cut.block, end - p->first - p->tiles);
         for (size_t t = 0; t < p->tiles; t++) {
-            cnn_tile_point(&k->in, p->first + t, 6, k->x, k->zeros, p->in_points[t]);
-            cnn_tile_point(&k->out, p->first + t, 4, k->dy, k->zeros, p->out_points[t]);
+            cnn_tile_point(&k->cut.in, p->first + t, 6, k->x, k->zeros, p->in_points[t]);
+            cnn_tile_point(&k->cut.out, p->first + t, 4, k->dy, k->zeros, p->out_points[t]);
         }
         for (size_t pair = 0; pair < CNN_PAIRS; pair++) {
             transform_tiles(k, p, pair);
@@ -304,14 +240,14 @@ static void run_part(void *context, size_t task, size_t thread)
     struct part p;
     struct cnn_tree tree = {0};
     part_at(k, task, thread, &p);
-    for (size_t i = 0, into; i < k->chunk_parts; i++) {
+    for (size_t i = 0, into; i < k->cut.chunk_parts; i++) {
         size_t place = cnn_tree_push(&tree, i, 1);
-        run_tiles(k, &p, k->run.first + task / k->parts * k->chunk_parts + i);
+        run_tiles(k, &p, k->cut.run.first + task / k->cut.parts * k->cut.chunk_parts + i);
         write_piece(k, &p, p.pieces[place]);
         while (cnn_tree_merge(&tree, &into))
             add_piece(&p, p.pieces[into + 1], p.pieces[into]);
     }
-    for (size_t c = 0; k->chunks == 1 && c < p.out_count; c += VLEN)
+    for (size_t c = 0; k->cut.chunks == 1 && c < p.out_count; c += VLEN)
         reduce_filters(k, &p, c);
 }
 
@@ -319,56 +255,34 @@ static void run_part(void *context, size_t task, size_t thread)
 static void reduce_part(void *context, size_t task, size_t thread)
 {
     const struct weights_gradient *k = context;
-    size_t columns = k->part_out / VLEN;
+    size_t columns = k->cut.part_out / VLEN;
     struct part p;
     part_at(k, task / columns, thread, &p);
     if (task % columns * VLEN < p.out_count)
         reduce_filters(k, &p, task % columns * VLEN);
 }
 
-void CNN_ISA_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
-                                                 const struct cnn_conv_backward_weights *pass)
+void CNN_VALUE_NAME(cnn_winograd_backward_weights)(const struct cnn_conv *c,
+                                                   const struct cnn_conv_backward_weights *pass)
 {
     struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
-    struct weights_gradient k = plan(c, pass->n, pass->parts ? pass->parts : &all, pass->count);
-    size_t parts = k.run.end - k.run.first;
+    struct weights_gradient k = {.cut = CNN_ISA_NAME(cnn_winograd_weights_cut)(
+                                     c, pass->n, pass->parts ? pass->parts : &all, pass->count)};
+    size_t parts = k.cut.run.end - k.cut.run.first;
     float *db = pass->db, *scratch = pass->scratch;
     k.first = pass->first;
-    k.x = pass->x;
-    k.dy = pass->dy;
+    k.x = (const cnn_number *)pass->x;
+    k.dy = (const cnn_number *)pass->dy;
     k.dw = pass->dw;
     k.db = db;
-    k.zeros = scratch;
-    k.bias_sums = scratch + k.zero_floats;
-    k.sums = k.bias_sums + parts * k.bias_floats;
-    k.scratch = k.sums + (k.chunks == 1 ? 0 : k.chunks * k.parts * k.piece);
-    memset(scratch, 0, (k.zero_floats + parts * k.bias_floats) * sizeof *scratch);
-    cnn_parallel_for(k.chunks * k.parts, run_part, &k);
-    if (k.chunks > 1)
-        cnn_parallel_for(k.parts * k.part_out / VLEN, reduce_part, &k);
+    k.zeros = (const cnn_number *)scratch;
+    k.bias_sums = scratch + k.cut.zero_floats;
+    k.sums = k.bias_sums + parts * k.cut.bias_floats;
+    k.scratch = k.sums + (k.cut.chunks == 1 ? 0 : k.cut.chunks * k.cut.parts * k.cut.piece);
+    memset(scratch, 0, (k.cut.zero_floats + parts * k.cut.bias_floats) * sizeof *scratch);
+    cnn_parallel_for(k.cut.chunks * k.cut.parts, run_part, &k);
+    if (k.cut.chunks > 1)
+        cnn_parallel_for(k.cut.parts * k.cut.part_out / VLEN, reduce_part, &k);
     if (db)
-        cnn_tree_rows(k.own, k.bias_sums, parts, k.bias_floats, db);
-}
-
-static size_t scratch_floats(const struct cnn_conv *c, size_t n, const struct cnn_parts *run,
-                             size_t count)
-{
-    struct weights_gradient k = plan(c, n, run, count);
-    size_t sums = k.chunks == 1 ? 0 : cnn_size_times(k.chunks, cnn_size_times(k.parts, k.piece)),
-           biases = cnn_size_times(run->end - run->first, k.bias_floats);
-    return cnn_size_plus(cnn_size_plus(cnn_size_plus(sums, biases), k.zero_floats),
-                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
-}
-
-size_t CNN_ISA_NAME(cnn_winograd_weights_scratch)(const struct cnn_conv *c, size_t n)
-{
-    const size_t counts[] = {cnn_gradient_piece(c), cnn_gradient_last_piece(c)};
-    size_t most = 0;
-    /* a subtree of n images may have fewer parts than a batch of n */
-    for (struct cnn_parts run = cnn_parts_of(n, 0, 1); run.count > 0; run.end = run.count /= 2)
-        for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-            size_t wanted = scratch_floats(c, n, &run, counts[i]);
-            most = wanted > most ? wanted : most;
-        }
-    return most;
+        cnn_tree_rows(k.cut.own, k.bias_sums, parts, k.cut.bias_floats, db);
 }

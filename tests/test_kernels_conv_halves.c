@@ -1,0 +1,364 @@
+/* Convolutions of values that are stored as bfloat16: what they compute is what the same table
+ * makes of the same numbers as floats, rounded where it is stored. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "compare.h"
+#include "geometry.h"
+#include "kernels/kernels.h"
+#include "util/parallel.h"
+
+/* A float's bits, rounded to bfloat16: to nearest, ties to even. */
+static uint16_t rounded(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+static float expanded(uint16_t half)
+{
+    const uint32_t bits = (uint32_t)half << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Numbers that bfloat16 has, stored both ways. Behind an odd number of halves, one is left over,
+ * which nobody may write to. */
+struct values {
+    size_t size;
+    float *floats, *halves;
+};
+
+static size_t halves_floats(size_t size)
+{
+    return (size + 1) / 2;
+}
+
+static uint16_t *halves_of(const struct values *v)
+{
+    return (uint16_t *)v->halves;
+}
+
+static struct values values_new(size_t size)
+{
+    return (struct values){size, tensor_new(size), tensor_new(halves_floats(size))};
+}
+
+static struct values values_random(size_t size, unsigned seed)
+{
+    struct values v = {size, tensor_random(size, seed), tensor_new(halves_floats(size))};
+    for (size_t i = 0; i < size; i++) {
+        halves_of(&v)[i] = rounded(v.floats[i]);
+        v.floats[i] = expanded(halves_of(&v)[i]);
+    }
+    return v;
+}
+
+static void values_free(struct values *v)
+{
+    float *fresh = tensor_new(1);
+    if (v->size % 2 == 1)
+        assert_int_equal(halves_of(v)[v->size], ((uint16_t *)fresh)[1]);
+    tensor_free(fresh, 1);
+    tensor_free(v->floats, v->size);
+    tensor_free(v->halves, halves_floats(v->size));
+}
+
+static void inputs_check(const struct values *v)
+{
+    for (size_t i = 0; i < v->size; i++)
+        if (halves_of(v)[i] != rounded(v->floats[i]))
+            fail_msg("input %zu was written to", i);
+}
+
+/* Sums are made in the same order, so their rounded bits are the same. */
+static void results_check(const char *what, const struct values *v)
+{
+    for (size_t i = 0; i < v->size; i++) {
+        const uint16_t got = halves_of(v)[i];
+        if (got != rounded(v->floats[i]))
+            fail_msg("%s: number %zu of %zu is %g, not %g", what, i, v->size, (double)expanded(got),
+                     (double)v->floats[i]);
+    }
+}
+
+/* One convolution, of n images that are the parts of a larger batch. */
+struct setting {
+    struct cnn_conv c;
+    size_t n;
+    struct cnn_parts parts;
+    struct cnn_epilogue epilogue; /* its arrays: whether there are any */
+    struct cnn_pool pool;
+    bool pools;
+    char name[200];
+};
+
+struct arrays {
+    struct values x, dy, residual, y, dx;
+    size_t weights, packed_size, back_size, scratch_size;
+    float *w, *bias, *packed, *back, *scratch;
+    float *dw[2], *db[2]; /* of floats, of halves */
+};
+
+static size_t outputs(const struct setting *s)
+{
+    return s->n * (s->pools ? s->pool.out_h * s->pool.out_w : s->c.out_h * s->c.out_w) * s->c.out_c;
+}
+
+static struct arrays arrays_new(const struct cnn_kernels *k, const struct setting *s)
+{
+    const struct cnn_conv *c = &s->c;
+    const size_t x = s->n * c->in_h * c->in_w * c->in_c, y = s->n * c->out_h * c->out_w * c->out_c;
+    struct arrays a = {.x = values_random(x, 1),
+                       .dy = values_random(y, 2),
+                       .residual = values_random(y, 3),
+                       .y = values_new(outputs(s)),
+                       .dx = values_new(x),
+                       .weights = c->out_c * cnn_conv_filter_floats(c),
+                       .packed_size = k->conv_packed_floats(c, false),
+                       .back_size = k->conv_packed_floats(c, true),
+                       .scratch_size = k->conv_scratch_floats(c, s->n)};
+    a.w = tensor_random(a.weights, 4);
+    a.bias = tensor_random(c->out_c, 5);
+    a.packed = tensor_new(a.packed_size);
+    a.back = tensor_new(a.back_size);
+    k->conv_pack(c, false, a.w, NULL, a.packed);
+    k->conv_pack(c, true, a.w, NULL, a.back);
+    for (size_t i = 0; i < 2; i++) {
+        a.dw[i] = tensor_new(a.weights);
+        a.db[i] = tensor_new(c->out_c);
+    }
+    return a;
+}
+
+static void arrays_free(struct arrays *a, const struct setting *s)
+{
+    inputs_check(&a->x), inputs_check(&a->dy), inputs_check(&a->residual);
+    values_free(&a->x), values_free(&a->dy), values_free(&a->residual);
+    values_free(&a->y), values_free(&a->dx);
+    tensor_free(a->w, a->weights), tensor_free(a->bias, s->c.out_c);
+    tensor_free(a->packed, a->packed_size), tensor_free(a->back, a->back_size);
+    for (size_t i = 0; i < 2; i++)
+        tensor_free(a->dw[i], a->weights), tensor_free(a->db[i], s->c.out_c);
+}
+
+/* All passes. */
+static void run(const struct cnn_kernels *k, const struct setting *s, struct arrays *a, bool halves)
+{
+    struct cnn_conv c = s->c;
+    struct cnn_epilogue epilogue = s->epilogue;
+    float *scratch = tensor_new(a->scratch_size), *x = halves ? a->x.halves : a->x.floats,
+          *dy = halves ? a->dy.halves : a->dy.floats;
+    c.x_halves = c.y_halves = halves;
+    epilogue.bias = epilogue.bias ? a->bias : NULL;
+    epilogue.pool = s->pools ? &s->pool : NULL;
+    if (epilogue.residual)
+        epilogue.residual = halves ? a->residual.halves : a->residual.floats;
+    k->conv_forward(&c, &(struct cnn_conv_forward){.n = s->n,
+                                                   .x = x,
+                                                   .packed = a->packed,
+                                                   .epilogue = &epilogue,
+                                                   .y = halves ? a->y.halves : a->y.floats,
+                                                   .scratch = scratch});
+    k->conv_backward_data(
+        &c, &(struct cnn_conv_backward_data){.n = s->n,
+                                             .dy = dy,
+                                             .packed = a->back,
+                                             .dx = halves ? a->dx.halves : a->dx.floats,
+                                             .scratch = scratch});
+    k->conv_backward_weights(
+        &c, &(struct cnn_conv_backward_weights){.n = s->n,
+                                                .parts = s->parts.count > 0 ? &s->parts : NULL,
+                                                .x = x,
+                                                .dy = dy,
+                                                .dw = a->dw[halves],
+                                                .db = epilogue.bias ? a->db[halves] : NULL,
+                                                .scratch = scratch});
+    tensor_free(scratch, a->scratch_size);
+}
+
+static void compare(const struct setting *s, const struct arrays *a)
+{
+    char what[240];
+    snprintf(what, sizeof what, "%s: y", s->name);
+    results_check(what, &a->y);
+    snprintf(what, sizeof what, "%s: dx", s->name);
+    results_check(what, &a->dx);
+    snprintf(what, sizeof what, "%s: dw", s->name);
+    assert_floats_same(what, a->dw[1], a->dw[0], a->weights);
+    snprintf(what, sizeof what, "%s: db", s->name);
+    assert_floats_same(what, a->db[1], a->db[0], s->c.out_c);
+}
+
+static void name_setting(const char *kind, struct setting *s)
+{
+    const struct cnn_conv *c = &s->c;
+    snprintf(s->name, sizeof s->name,
+             "%s n=%zu in=%zux%zux%zu out=%zux%zux%zu kernel=%zux%zu stride=%zux%zu pad=%zu,%zu "
+             "groups=%zu act=%d pool=%d bias=%d residual=%d",
+             kind, s->n, c->in_h, c->in_w, c->in_c, c->out_h, c->out_w, c->out_c, c->kernel_h,
+             c->kernel_w, c->stride_h, c->stride_w, c->pad_top, c->pad_left, c->groups,
+             (int)s->epilogue.activation.kind, s->pools, s->epilogue.bias != NULL,
+             s->epilogue.residual != NULL);
+}
+
+/* With one thread against floats, with two against one. */
+static void check(const struct setting *s)
+{
+    const struct cnn_kernels *k = cnn_kernels();
+    size_t sizes[2];
+    for (int threads = 1; threads <= 2; threads++) {
+        cnn_parallel_set_threads(threads);
+        sizes[threads - 1] = k->conv_scratch_floats(&s->c, s->n);
+    }
+    struct arrays a = arrays_new(k, s), two = arrays_new(k, s);
+    a.scratch_size = sizes[0], two.scratch_size = sizes[1];
+    run(k, s, &two, true);
+    cnn_parallel_set_threads(1);
+    run(k, s, &a, false);
+    run(k, s, &a, true);
+    compare(s, &a);
+    assert_memory_equal(two.y.halves, a.y.halves, a.y.size * 2);
+    assert_memory_equal(two.dx.halves, a.dx.halves, a.dx.size * 2);
+    assert_floats_same(s->name, two.dw[1], a.dw[1], a.weights);
+    assert_floats_same(s->name, two.db[1], a.db[1], s->c.out_c);
+    arrays_free(&a, s);
+    arrays_free(&two, s);
+    cnn_parallel_set_threads(0);
+}
+
+/* Epilogue, images and parts. */
+static void draw_rest(unsigned *random, struct setting *s)
+{
+    static const float some;
+    const unsigned ranks = 1 + pick(random, 3);
+    const struct cnn_conv *c = &s->c;
+    s->epilogue.activation =
+        (struct cnn_activation){.kind = (enum cnn_activation_kind)pick(random, CNN_ACT_SOFTMAX + 1),
+                                .slope = 0.1f,
+                                .min = -0.4f,
+                                .max = 0.3f};
+    if (s->epilogue.activation.kind == CNN_ACT_SOFTMAX)
+        s->epilogue.activation.kind = CNN_ACT_CLIP;
+    s->epilogue.bias = pick(random, 4) ? &some : NULL;
+    s->pools = pick(random, 3) == 0 && c->out_h > 1 && c->out_w > 1;
+    s->pool = (struct cnn_pool){.in_h = c->out_h,
+                                .in_w = c->out_w,
+                                .channels = c->out_c,
+                                .out_h = c->out_h / 2,
+                                .out_w = c->out_w / 2,
+                                .kernel_h = 2,
+                                .kernel_w = 2,
+                                .stride_h = 2,
+                                .stride_w = 2,
+                                .average = pick(random, 2)};
+    if (!s->pools && c->groups != c->in_c && pick(random, 2))
+        s->epilogue.residual = &some;
+    s->n = 1 + pick(random, 9);
+    const struct cnn_parts own = cnn_parts_of(s->n, pick(random, ranks), ranks);
+    struct cnn_parts root = {.end = own.first};
+    if (ranks > 1 && cnn_parts_next(&own, &root)) {
+        s->parts = root;
+        s->n = cnn_parts_images(&root);
+    }
+}
+
+/* Whether there is anything to test. */
+static bool wanted(void)
+{
+    if (cnn_kernels() && cnn_kernels()->halves)
+        return true;
+    print_message("skipped: nothing is stored as bfloat16 here\n");
+    return false;
+}
+
+static struct cnn_conv draw_winograd(unsigned *random)
+{
+    struct cnn_conv c = {.in_h = 3 + pick(random, 12),
+                         .in_w = 3 + pick(random, 12),
+                         .in_c = 16 * (1 + pick(random, 5)),
+                         .out_c = 16 * (1 + pick(random, 5)),
+                         .kernel_h = 3,
+                         .kernel_w = 3,
+                         .stride_h = 1,
+                         .stride_w = 1,
+                         .dilation_h = 1,
+                         .dilation_w = 1,
+                         .pad_top = pick(random, 3),
+                         .pad_left = pick(random, 3),
+                         .groups = 1 + pick(random, 2),
+                         .bf16 = true};
+    c.in_c *= c.groups, c.out_c *= c.groups;
+    c.out_h = size_out(c.in_h, c.pad_top + pick(random, 3), 3, 1, 1);
+    c.out_w = size_out(c.in_w, c.pad_left + pick(random, 3), 3, 1, 1);
+    return c;
+}
+
+/* Weights that are transformed are more than those that are not. */
+static bool by_winograd(const struct cnn_conv *c)
+{
+    struct cnn_conv plain = *c;
+    plain.direct = true;
+    plain.bf16 = false;
+    return cnn_kernels()->conv_packed_floats(c, false) >
+           cnn_kernels()->conv_packed_floats(&plain, false);
+}
+
+static void test_winograd_of_halves_when_geometry_is_random(void **state)
+{
+    (void)state;
+    unsigned random = 11;
+    if (!wanted())
+        skip();
+    for (size_t i = 0; i < 150;) {
+        struct setting s = {.c = draw_winograd(&random)};
+        draw_rest(&random, &s);
+        if (!by_winograd(&s.c))
+            continue;
+        name_setting("winograd", &s);
+        check(&s);
+        i++;
+    }
+}
+
+/* Weights that are transformed late; gradients of some filters at a time; more channels than a part
+ * of the gradient of the weights has, more images than a block. */
+static void test_winograd_of_halves_when_large(void **state)
+{
+    (void)state;
+    static const size_t cases[][5] = {/* n, height, width, channels in and out */
+                                      {3, 7, 7, 512, 272},
+                                      {2, 4, 4, 1040, 464},
+                                      {2, 14, 13, 144, 160},
+                                      {70, 4, 8, 16, 144}};
+    unsigned random = 3;
+    if (!wanted())
+        skip();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct setting s = {.c = conv_square((struct square){cases[i][1], cases[i][3], cases[i][4],
+                                                             3, 1, 1, 1, 1})};
+        s.c.direct = false;
+        s.c.in_w = s.c.out_w = cases[i][2];
+        draw_rest(&random, &s);
+        s.n = cases[i][0];
+        s.parts = (struct cnn_parts){.count = 0};
+        name_setting("winograd", &s);
+        check(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_winograd_of_halves_when_geometry_is_random),
+        cmocka_unit_test(test_winograd_of_halves_when_large),
+    };
+    return cmocka_run_group_tests_name("kernels_conv_halves", tests, NULL, NULL);
+}
