@@ -353,6 +353,123 @@ static void test_batch_norm_when_input_is_nan(void **state)
     }
 }
 
+/* ---- Pooling ---- */
+
+static void pool_compare(const struct cnn_kernels *k, const struct cnn_pool *p, size_t n,
+                         struct pair x)
+{
+    char what[128];
+    const size_t out = n * p->out_h * p->out_w * p->channels;
+    struct pair y = pair_new(out), alone = pair_new(out), dy = pair_random(out, 9),
+                dx = pair_new(x.size);
+    uint16_t *choice = halves_new(out), *want_choice = halves_new(out);
+    k->pool_forward(p, n, x.floats, y.floats, p->average ? NULL : want_choice);
+    k->pool_backward(p, n, dy.floats, p->average ? NULL : want_choice, dx.floats);
+    memcpy(alone.floats, y.floats, out * sizeof *y.floats);
+    k = k->halves;
+    k->pool_forward(p, n, as_floats(x.halves), as_floats(y.halves), p->average ? NULL : choice);
+    k->pool_forward(p, n, as_floats(x.halves), as_floats(alone.halves), NULL);
+    k->pool_backward(p, n, as_floats(dy.halves), p->average ? NULL : choice, as_floats(dx.halves));
+    snprintf(what, sizeof what, "%s pool %zu x %zu x %zu of %zu x %zu",
+             p->average ? "average" : "max", p->in_h, p->in_w, p->channels, p->kernel_h,
+             p->kernel_w);
+    assert_memory_equal(choice, want_choice, out * sizeof *choice);
+    expect_rounded(what, y), expect_rounded(what, alone), expect_rounded(what, dx);
+    halves_free(choice, out), halves_free(want_choice, out);
+    pair_free(y), pair_free(alone), pair_free(dy), pair_free(dx);
+}
+
+static void pool_check(const struct cnn_pool *p, size_t n, unsigned seed)
+{
+    const struct cnn_kernels *k = table_with_halves();
+    struct pair x = pair_random(n * p->in_h * p->in_w * p->channels, seed);
+    for (size_t i = 0; i < x.size && seed % 2; i++) /* few different values: many ties */
+        x.floats[i] = roundf(x.floats[i] * 2);
+    if (seed % 5 == 0)
+        x.floats[x.size / 2] = NAN, x.floats[x.size / 3] = -INFINITY;
+    pair_round(x);
+    for (size_t t = 0; t < COUNT(thread_counts); t++) {
+        cnn_parallel_set_threads(thread_counts[t]);
+        pool_compare(k, p, n, x);
+    }
+    cnn_parallel_set_threads(0);
+    pair_free(x);
+}
+
+static void test_pool_when_geometry_is_random(void **state)
+{
+    (void)state;
+    unsigned random = 11;
+    table_with_halves();
+    for (unsigned i = 0; i < 300;) {
+        struct cnn_pool p = {.in_h = 1 + pick(&random, 14),
+                             .in_w = 1 + pick(&random, 14),
+                             .channels = channel_counts[pick(&random, COUNT(channel_counts) - 1)],
+                             .kernel_h = 1 + pick(&random, 4),
+                             .kernel_w = 1 + pick(&random, 4),
+                             .stride_h = 1 + pick(&random, 4),
+                             .stride_w = 1 + pick(&random, 4),
+                             .average = pick(&random, 2),
+                             .count_include_pad = pick(&random, 2)};
+        p.pad_top = pick(&random, (unsigned)p.kernel_h / 2 + 1);
+        p.pad_bottom = pick(&random, (unsigned)p.kernel_h / 2 + 1);
+        p.pad_left = pick(&random, (unsigned)p.kernel_w / 2 + 1);
+        p.pad_right = pick(&random, (unsigned)p.kernel_w / 2 + 1);
+        const bool ceil_mode = pick(&random, 2);
+        p.out_h = size_out(p.in_h, p.pad_top + p.pad_bottom + (ceil_mode ? p.stride_h - 1 : 0),
+                           p.kernel_h, p.stride_h, 1);
+        p.out_w = size_out(p.in_w, p.pad_left + p.pad_right + (ceil_mode ? p.stride_w - 1 : 0),
+                           p.kernel_w, p.stride_w, 1);
+        if (p.out_h && p.out_w)
+            pool_check(&p, 1 + pick(&random, 4), i++);
+    }
+}
+
+/* Rows of more numbers than backward adds up at a time, and pixels of more. */
+static void test_pool_when_rows_are_long(void **state)
+{
+    (void)state;
+    static const size_t sizes[][2] = {{1, 5000}, {3, 1500}, {33, 97}, {130, 40}, {2500, 4}};
+    table_with_halves();
+    for (unsigned i = 0; i < 4 * COUNT(sizes); i++) {
+        const size_t channels = sizes[i / 4][0], width = sizes[i / 4][1];
+        const struct cnn_pool p = {.in_h = 4,
+                                   .in_w = width,
+                                   .channels = channels,
+                                   .out_h = 4,
+                                   .out_w = (width - 1) / (1 + i % 2) + 1,
+                                   .kernel_h = 3,
+                                   .kernel_w = 3,
+                                   .stride_h = 1,
+                                   .stride_w = 1 + i % 2,
+                                   .pad_top = 1,
+                                   .pad_left = 1,
+                                   .pad_bottom = 1,
+                                   .pad_right = 1,
+                                   .average = i / 2 % 2};
+        pool_check(&p, 2, i);
+    }
+}
+
+static void test_pool_when_global(void **state)
+{
+    (void)state;
+    table_with_halves();
+    for (unsigned average = 0; average < 2; average++) {
+        const struct cnn_pool p = {.in_h = 30,
+                                   .in_w = 31,
+                                   .channels = 37,
+                                   .out_h = 1,
+                                   .out_w = 1,
+                                   .kernel_h = 30,
+                                   .kernel_w = 31,
+                                   .stride_h = 30,
+                                   .stride_w = 31,
+                                   .average = average};
+        pool_check(&p, 2, 7);
+    }
+}
+
 /* Those that are halfway between two numbers go to the even one; none is cut off. */
 static void test_rounding_when_worked_out_by_hand(void **state)
 {
@@ -382,6 +499,9 @@ int main(void)
         cmocka_unit_test(test_batch_norm_when_rows_are_many),
         cmocka_unit_test(test_batch_norm_with_pool_when_sizes_are_odd),
         cmocka_unit_test(test_batch_norm_when_input_is_nan),
+        cmocka_unit_test(test_pool_when_geometry_is_random),
+        cmocka_unit_test(test_pool_when_rows_are_long),
+        cmocka_unit_test(test_pool_when_global),
     };
     return cmocka_run_group_tests_name("kernels_halves", tests, NULL, NULL);
 }

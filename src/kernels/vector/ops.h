@@ -29,10 +29,10 @@ void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn_r
                                            const float *x, const float *y, const float *dy,
                                            float *dx);
 
-void CNN_ISA_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y,
-                                    unsigned short *choice);
-void CNN_ISA_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy,
-                                     const unsigned short *choice, float *dx);
+void CNN_VALUE_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y,
+                                      unsigned short *choice);
+void CNN_VALUE_NAME(cnn_pool_backward)(const struct cnn_pool *p, size_t n, const float *dy,
+                                       const unsigned short *choice, float *dx);
 
 size_t CNN_VALUE_NAME(cnn_batch_norm_scratch_floats)(const struct cnn_batch_norm *b);
 void CNN_VALUE_NAME(cnn_batch_norm_statistics)(const struct cnn_batch_norm *b, const float *x,

@@ -19,6 +19,8 @@ const struct cnn_kernels cnn_kernels_halves = {
     .conv_backward_weights = CNN_BF16_NAME(cnn_conv_backward_weights),
     /* of statistics */
     .track = cnn_track,
+    .pool_forward = CNN_VALUE_NAME(cnn_pool_forward),
+    .pool_backward = CNN_VALUE_NAME(cnn_pool_backward),
     .batch_norm_scratch_floats = CNN_VALUE_NAME(cnn_batch_norm_scratch_floats),
     .batch_norm_statistics = CNN_VALUE_NAME(cnn_batch_norm_statistics),
     .batch_norm_forward = CNN_VALUE_NAME(cnn_batch_norm_forward),
