@@ -114,16 +114,29 @@ struct cnn_norm_partial {
 };
 
 /* Gradients of a tile, still to be taken back through a cut, but through no other activation: as
- * they are stored, or as floats, where that is not NULL. */
+ * floats; where that is NULL, as they are stored. */
 struct cnn_norm_gradients {
-    const cnn_number *numbers;
     const float *floats;
+    const cnn_number *numbers;
 };
+
+/* What is stored as floats takes one way for both: a choice in the loops would be seen. */
+static inline struct cnn_norm_gradients cnn_norm_stored(const cnn_number *dy)
+{
+#ifdef CNN_HALVES
+    return (struct cnn_norm_gradients){NULL, dy};
+#else
+    return (struct cnn_norm_gradients){dy, NULL};
+#endif
+}
 
 static inline vfloat cnn_norm_gradient(struct cnn_norm_gradients dy, size_t i, size_t lanes)
 {
-    return dy.floats ? vload_lanes(dy.floats + i, lanes)
-                     : vload_number_lanes(dy.numbers + i, lanes);
+#ifdef CNN_HALVES
+    if (!dy.floats)
+        return vload_number_lanes(dy.numbers + i, lanes);
+#endif
+    return vload_lanes(dy.floats + i, lanes);
 }
 
 /* Writes dx for a tile of one row. */

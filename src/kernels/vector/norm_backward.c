@@ -17,12 +17,12 @@ static struct cnn_norm_gradients gradient_tile(const struct cnn_norm *k,
     const cnn_number *dy = k->dy + t.at;
     const struct cnn_activation a = k->b.activation, none = {.kind = CNN_ACT_NONE};
     if (!cnn_norm_calls(a))
-        return (struct cnn_norm_gradients){dy, NULL};
+        return cnn_norm_stored(dy);
     float v[CNN_NORM_STRIP]; /* the activation's input, or its output */
     CNN_VALUE_NAME(cnn_norm_values)(k, columns, cnn_activation_needs_input(a) ? none : a, t, v);
     CNN_ISA_NAME(cnn_activate_backward)
     (a, t.width, v, v, cnn_read_numbers(dy, t.width, gradient), gradient);
-    return (struct cnn_norm_gradients){NULL, gradient};
+    return (struct cnn_norm_gradients){gradient, NULL};
 }
 
 /* Some columns of a tile. */
@@ -136,7 +136,7 @@ static void backward_strip(void *context, size_t task, size_t thread)
         cnn_norm_prefetch(k, t, k->x), cnn_norm_prefetch(k, t, left ? k->dx : k->dy);
         CNN_VALUE_NAME(cnn_norm_dx_tile)
         (k, &columns, t,
-         left ? (struct cnn_norm_gradients){NULL, left + at}
+         left ? (struct cnn_norm_gradients){left + at, NULL}
               : gradient_tile(k, &columns, t, buffer));
     }
 }

@@ -313,7 +313,7 @@ static void dx_outside(const struct cnn_norm *k, const struct cnn_norm_columns *
     for (size_t i = 0; i < pixels; i++)
         CNN_VALUE_NAME(cnn_norm_dx_tile)
     (k, columns, (struct cnn_norm_tile){at + i * k->b.channels, 1, s->channels},
-     (struct cnn_norm_gradients){NULL, zeros});
+     (struct cnn_norm_gradients){zeros, NULL});
 }
 
 void CNN_VALUE_NAME(cnn_norm_pool_backward)(void *context, size_t task, size_t thread)
