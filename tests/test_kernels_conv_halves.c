@@ -354,11 +354,66 @@ static void test_winograd_of_halves_when_large(void **state)
     }
 }
 
+static struct cnn_conv draw_depthwise(unsigned *random)
+{
+    static const size_t channels[] = {2, 3, 16, 17, 33, 48, 64};
+    struct cnn_conv c = {.in_h = 1 + pick(random, 14),
+                         .in_w = 1 + pick(random, 14),
+                         .in_c = channels[pick(random, 7)],
+                         .kernel_h = 1 + pick(random, 5),
+                         .kernel_w = 1 + pick(random, 5),
+                         .stride_h = 1 + pick(random, 4),
+                         .stride_w = 1 + pick(random, 4),
+                         .dilation_h = 1 + pick(random, 2),
+                         .dilation_w = 1 + pick(random, 2),
+                         .pad_top = pick(random, 4),
+                         .pad_left = pick(random, 4),
+                         .direct = pick(random, 2),
+                         .bf16 = true};
+    /* those that go their own fast way, and multipliers up to more than a vector */
+    if (pick(random, 2)) {
+        c.kernel_w = c.kernel_h = 3;
+        c.dilation_w = c.dilation_h = 1;
+        c.stride_w = c.stride_h = 1 + pick(random, 2);
+    }
+    c.out_c = c.in_c * (pick(random, 2) ? 1 : pick(random, 8) ? 1 + pick(random, 3) : 17);
+    c.groups = c.in_c;
+    /* other paddings go this way where there is none */
+    if (pick(random, 4) == 0) {
+        c.padding_mode = pick(random, 2) ? CNN_PAD_REFLECT : CNN_PAD_REPLICATE;
+        c.pad_top = c.pad_left = 0;
+    }
+    const unsigned beyond = c.padding_mode == CNN_PAD_ZEROS ? 4 : 1;
+    c.out_h =
+        size_out(c.in_h, c.pad_top + pick(random, beyond), c.kernel_h, c.stride_h, c.dilation_h);
+    c.out_w =
+        size_out(c.in_w, c.pad_left + pick(random, beyond), c.kernel_w, c.stride_w, c.dilation_w);
+    return c;
+}
+
+static void test_depthwise_of_halves_when_geometry_is_random(void **state)
+{
+    (void)state;
+    unsigned random = 5;
+    if (!wanted())
+        skip();
+    for (size_t i = 0; i < 400;) {
+        struct setting s = {.c = draw_depthwise(&random)};
+        if (s.c.out_h == 0 || s.c.out_w == 0)
+            continue;
+        draw_rest(&random, &s);
+        name_setting("depthwise", &s);
+        check(&s);
+        i++;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_winograd_of_halves_when_geometry_is_random),
         cmocka_unit_test(test_winograd_of_halves_when_large),
+        cmocka_unit_test(test_depthwise_of_halves_when_geometry_is_random),
     };
     return cmocka_run_group_tests_name("kernels_conv_halves", tests, NULL, NULL);
 }

@@ -217,7 +217,7 @@ void CNN_BF16_NAME(cnn_conv_backward_data)(const struct cnn_conv *conv,
     } else if (cnn_conv_by_winograd(conv)) {
         cnn_winograd_backward_data_stored(conv, pass);
     } else if (CNN_ISA_NAME(cnn_depthwise_fits)(conv)) {
-        CNN_ISA_NAME(cnn_depthwise_backward_data)(conv, pass);
+        cnn_depthwise_backward_data_stored(conv, pass);
     } else if (CNN_ISA_NAME(cnn_scatter_fits)(conv)) {
         CNN_ISA_NAME(cnn_scatter)(conv, pass);
     } else if (unpadded(conv, &whole)) {

@@ -559,7 +559,7 @@ void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
     const size_t piece = pass->count > 0 ? 0 : cnn_gradient_piece(c);
     struct cnn_conv_backward_weights some = *pass;
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
-        CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, pass);
+        cnn_depthwise_backward_weights_stored(c, pass);
     else if (piece == 0)
         make_gradients(c, pass);
     else

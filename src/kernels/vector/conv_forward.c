@@ -140,7 +140,7 @@ void CNN_BF16_NAME(cnn_conv_forward)(const struct cnn_conv *c, const struct cnn_
         return;
     }
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c)) {
-        CNN_ISA_NAME(cnn_depthwise_forward)(c, pass);
+        cnn_depthwise_forward_stored(c, pass);
         return;
     }
     struct forward k = forward_plan(c, pass->n, pass->epilogue);

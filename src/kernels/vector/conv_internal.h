@@ -104,8 +104,8 @@ struct cnn_line_pair {
     size_t pixels, columns;
 };
 
-/* Pools two lines to `to`, whose pixels are y_step floats apart. Lines are read up to VLEN floats
- * beyond their end. */
+/* Pools two lines to `to`, whose pixels are y_step floats apart, and which may be the upper line
+ * where y_step is at most two of its pixels. Lines are read up to VLEN floats beyond their end. */
 void CNN_BF16_NAME(cnn_pool_lines)(bool average, const struct cnn_line_pair *lines, float *to,
                                    ptrdiff_t y_step);
 

@@ -12,8 +12,7 @@
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
-#define CACHED     ((size_t)1 << 18) /* floats that a core's own cache holds, about */
-#define MAX_STRIDE 4                 /* beyond it, convolutions go by the general way */
+#define CACHED ((size_t)1 << 18) /* floats that a core's own cache holds, about */
 
 /* One axis of a correlation. Its outputs lie at first, first + step, ... of the line; tap t's
  * weight is number tap + t * tap_step of the kernel's. */
@@ -24,16 +23,18 @@ struct phase {
 };
 
 struct depthwise {
-    struct phase rows[MAX_STRIDE], columns[MAX_STRIDE];
+    struct phase rows[CNN_DEPTHWISE_STRIDE], columns[CNN_DEPTHWISE_STRIDE];
     size_t phases_h, phases_w, pad_top; /* line i belongs to phase (i + pad_top) % phases_h */
     size_t height, width;               /* of y, before pooling */
     size_t taps, kernel_w;
     size_t filters, multiplier, channels; /* channels: of x */
     size_t fold;                          /* so many neighbouring sums make one number of y */
     bool cold;                            /* x is larger than a core's own cache */
-    const float *x, *packed;
+    const cnn_number *x;
+    const float *packed;
     struct cnn_epilogue epilogue;
-    float *y, *scratch;
+    cnn_number *y;
+    float *scratch;
     size_t rows_all, task_rows; /* rows of y, all images together; of one task */
     size_t line_floats;         /* of scratch, of which each thread has two lines */
 };
@@ -54,7 +55,8 @@ struct line {
  * first pixel where that is cut, and the last of the very last. x and w are at the first tap of the
  * first pixel, for filter 0. */
 struct span {
-    const float *x, *w;
+    const cnn_number *x;
+    const float *w;
     float *y;
     size_t taps, pixels, three;
     bool cut_first, cut_last;
@@ -65,7 +67,7 @@ CNN_INLINE void sums_begin(const float *bias, size_t pixels, const struct cnn_fi
 {
     vfloat first = {0};
     if (bias)
-        first = some ? cnn_filters_load_own(some, bias) : vload(bias);
+        first = some ? cnn_filters_load_bias(some, bias) : vload(bias);
 #pragma GCC unroll 4
     for (size_t p = 0; p < pixels; p++)
         sum[p] = first;
@@ -87,7 +89,8 @@ CNN_INLINE void sums_end(const struct line *l, size_t pixels, const struct cnn_f
 
 /* Where one vector of filters reads and writes. */
 struct place {
-    const float *x, *w, *bias; /* bias may be NULL */
+    const cnn_number *x;
+    const float *w, *bias; /* bias may be NULL */
     float *y;
 };
 
@@ -96,17 +99,19 @@ struct place {
 CNN_INLINE void multiply(const struct line *l, struct place at, size_t pixels, size_t taps,
                          const struct cnn_filters *some)
 {
-    const float *x = at.x, *w = at.w;
+    const cnn_number *x = at.x;
+    const float *w = at.w;
     vfloat sum[CNN_PIXELS];
     sums_begin(at.bias, pixels, some, sum);
     for (size_t i = 0; i < l->rows; i++, x += l->x_row, w += l->w_row) {
-        const float *tap = x, *weights = w;
+        const cnn_number *tap = x;
+        const float *weights = w;
         for (size_t j = 0; j < taps; j++, tap += l->x_tap, weights += l->w_tap) {
             vfloat weight = vload(weights);
 #pragma GCC unroll 4
             for (size_t p = 0; p < pixels; p++)
                 sum[p] += (some ? cnn_filters_load(some, tap + p * l->x_pixel)
-                                : vload(tap + p * l->x_pixel)) *
+                                : vload_number(tap + p * l->x_pixel)) *
                           weight;
         }
     }
@@ -121,7 +126,8 @@ CNN_INLINE void multiply(const struct line *l, struct place at, size_t pixels, s
 CNN_INLINE void multiply_3_taps(const struct line *l, struct place at, size_t stride,
                                 bool cut_first, bool cut_last)
 {
-    const float *x = at.x, *w = at.w;
+    const cnn_number *x = at.x;
+    const float *w = at.w;
     size_t columns = (CNN_PIXELS - 1) * stride + 3;
     vfloat sum[CNN_PIXELS], column[CNN_PIXELS * 2 + 1];
     sums_begin(at.bias, CNN_PIXELS, NULL, sum);
@@ -131,7 +137,7 @@ CNN_INLINE void multiply_3_taps(const struct line *l, struct place at, size_t st
         for (size_t j = 0; j < columns; j++)
             column[j] = (j == 0 && cut_first) || (j == columns - 1 && cut_last)
                             ? vset(0)
-                            : vload(x + j * l->x_tap);
+                            : vload_number(x + j * l->x_tap);
 #pragma GCC unroll 3
         for (size_t j = 0; j < 3; j++)
 #pragma GCC unroll 4
@@ -235,7 +241,7 @@ static void multiply_part(const struct depthwise *k, const struct phase *h, cons
 
 /* The outputs of two phases in line `output`; image: of x. */
 static void correlate_phase(const struct depthwise *k, const struct phase *v, size_t output,
-                            const struct phase *h, const float *image, float *y)
+                            const struct phase *h, const cnn_number *image, float *y)
 {
     const struct cnn_axis *a = &h->axis;
     struct cnn_range rows = cnn_axis_taps(&v->axis, output);
@@ -270,7 +276,7 @@ static void correlate_phase(const struct depthwise *k, const struct phase *v, si
 static void correlate_line(const struct depthwise *k, size_t image, size_t line, float *y)
 {
     const struct phase *v = &k->rows[(line + k->pad_top) % k->phases_h];
-    const float *x = k->x + image * v->axis.size * k->columns[0].axis.size * k->channels;
+    const cnn_number *x = k->x + image * v->axis.size * k->columns[0].axis.size * k->channels;
     struct cnn_activation activation = k->epilogue.activation;
     for (size_t i = 0; i < k->phases_w; i++)
         correlate_phase(k, v, line / k->phases_h, &k->columns[i], x, y);
@@ -288,29 +294,40 @@ static void fold_line(const struct depthwise *k, const float *sums, float *y)
     }
 }
 
-/* Task: rows of y. */
+/* A row of y, as floats. lines: memory for two. `row` may be the first of them: what is pooled or
+ * folded never lies before what it is made of. */
+static void make_row(const struct depthwise *k, size_t image, size_t line, float *const lines[2],
+                     float *row)
+{
+    const struct cnn_pool *pool = k->epilogue.pool;
+    if (pool) {
+        correlate_line(k, image, 2 * line, lines[0]);
+        correlate_line(k, image, 2 * line + 1, lines[1]);
+        const struct cnn_line_pair pair = {lines[0], lines[1], k->width, k->filters};
+        CNN_BF16_NAME(cnn_pool_lines)(pool->average, &pair, row, (ptrdiff_t)k->filters);
+    } else if (k->fold > 1) {
+        correlate_line(k, image, line, lines[0]);
+        fold_line(k, lines[0], row);
+    } else {
+        correlate_line(k, image, line, row);
+    }
+}
+
+/* Task: rows of y, made where they go, or in scratch where they are rounded on the way there. */
 static void correlate_rows(void *context, size_t task, size_t thread)
 {
     const struct depthwise *k = context;
     const struct cnn_pool *pool = k->epilogue.pool;
     size_t height = pool ? pool->out_h : k->height,
-           row_floats = (pool ? pool->out_w : k->width) * (k->filters / k->fold);
-    float *upper = k->scratch + 2 * thread * k->line_floats, *lower = upper + k->line_floats;
+           size = (pool ? pool->out_w : k->width) * (k->filters / k->fold);
+    float *line = k->scratch + 2 * thread * k->line_floats;
     for (size_t row = task * k->task_rows;
          row < cnn_size_min(k->rows_all, (task + 1) * k->task_rows); row++) {
-        size_t image = row / height, line = row % height;
-        float *y = k->y + row * row_floats;
-        if (pool) {
-            correlate_line(k, image, 2 * line, upper);
-            correlate_line(k, image, 2 * line + 1, lower);
-            const struct cnn_line_pair lines = {upper, lower, k->width, k->filters};
-            CNN_BF16_NAME(cnn_pool_lines)(pool->average, &lines, y, (ptrdiff_t)k->filters);
-        } else if (k->fold > 1) {
-            correlate_line(k, image, line, upper);
-            fold_line(k, upper, y);
-        } else {
-            correlate_line(k, image, line, y);
-        }
+        cnn_number *y = k->y + row * size;
+        float *sums = cnn_place_numbers(y, line);
+        make_row(k, row / height, row % height, (float *const[2]){line, line + k->line_floats},
+                 sums);
+        cnn_write_numbers(sums, size, y);
     }
 }
 
@@ -388,21 +405,8 @@ static struct phase backward_phase(size_t residue, const struct cnn_axis *forwar
     return p;
 }
 
-/* Two lines of y before pooling or folding, for one thread; lines may be read a vector beyond their
- * end. */
-static size_t line_floats(const struct cnn_conv *c)
-{
-    size_t width = c->in_w > c->out_w ? c->in_w : c->out_w;
-    return cnn_size_plus(cnn_size_times(width, c->out_c), VLEN + 15) / 16 * 16;
-}
-
-static size_t correlation_scratch(const struct cnn_conv *c)
-{
-    return cnn_size_times(cnn_size_times(2, line_floats(c)), (size_t)cnn_parallel_threads());
-}
-
-void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
-                                         const struct cnn_conv_forward *pass)
+void CNN_VALUE_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
+                                           const struct cnn_conv_forward *pass)
 {
     const struct cnn_pool *pool = pass->epilogue->pool;
     bool whole = cnn_whole_filters(c->out_c, c->out_c / c->in_c) == c->out_c;
@@ -412,17 +416,17 @@ void CNN_ISA_NAME(cnn_depthwise_forward)(const struct cnn_conv *c,
     k.phases_h = k.phases_w = 1;
     k.multiplier = c->out_c / c->in_c;
     k.channels = c->in_c;
-    k.x = pass->x;
+    k.x = (const cnn_number *)pass->x;
     k.packed = pass->packed;
     k.epilogue = *pass->epilogue;
-    k.y = pass->y;
+    k.y = (cnn_number *)pass->y;
     k.scratch = pass->scratch;
-    k.line_floats = line_floats(c);
+    k.line_floats = cnn_depthwise_line_floats(c);
     run(&k, pass->n);
 }
 
-void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
-                                               const struct cnn_conv_backward_data *pass)
+void CNN_VALUE_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
+                                                 const struct cnn_conv_backward_data *pass)
 {
     bool whole = cnn_whole_filters(c->out_c, 1) == c->out_c;
     const struct cnn_axis rows = rows_of(c), columns = columns_of(c);
@@ -435,42 +439,10 @@ void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
         k.columns[i] = backward_phase(i, &columns, whole);
     k.pad_top = c->pad_top;
     k.fold = c->out_c / c->in_c;
-    k.x = pass->dy;
+    k.x = (const cnn_number *)pass->dy;
     k.packed = pass->packed;
-    k.y = pass->dx;
+    k.y = (cnn_number *)pass->dx;
     k.scratch = pass->scratch;
-    k.line_floats = line_floats(c);
+    k.line_floats = cnn_depthwise_line_floats(c);
     run(&k, pass->n);
-}
-
-bool CNN_ISA_NAME(cnn_depthwise_fits)(const struct cnn_conv *c)
-{
-    struct cnn_windows w = CNN_BF16_NAME(cnn_windows)(c, 1);
-    return c->groups > 1 && c->groups == c->in_c && c->stride_h <= MAX_STRIDE &&
-           c->stride_w <= MAX_STRIDE &&
-           (c->padding_mode == CNN_PAD_ZEROS || !CNN_BF16_NAME(cnn_windows_padded)(&w));
-}
-
-size_t CNN_ISA_NAME(cnn_depthwise_scratch_floats)(const struct cnn_conv *c, size_t n)
-{
-    size_t correlation = correlation_scratch(c),
-           weights = CNN_ISA_NAME(cnn_depthwise_weights_scratch)(c, n);
-    return correlation > weights ? correlation : weights;
-}
-
-size_t CNN_ISA_NAME(cnn_depthwise_packed_floats)(const struct cnn_conv *c)
-{
-    return cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w), cnn_packed_columns(c->out_c));
-}
-
-void CNN_ISA_NAME(cnn_depthwise_pack)(const struct cnn_conv *c, const float *w, const float *scale,
-                                      float *packed)
-{
-    size_t taps = c->kernel_h * c->kernel_w;
-    for (size_t filter = 0; filter < cnn_packed_columns(c->out_c); filter++)
-        for (size_t tap = 0; tap < taps; tap++) {
-            float weight =
-                filter < c->out_c ? w[filter * taps + tap] * (scale ? scale[filter] : 1.0f) : 0.0f;
-            packed[filter / VLEN * VLEN * taps + tap * VLEN + filter % VLEN] = weight;
-        }
 }

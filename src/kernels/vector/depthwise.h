@@ -26,4 +26,51 @@ void CNN_ISA_NAME(cnn_depthwise_backward_data)(const struct cnn_conv *c,
 void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c,
                                                   const struct cnn_conv_backward_weights *pass);
 
+#if defined(__AVX512BF16__)
+/* The same of values that are stored as bfloat16. */
+void cnn_depthwise_forward_halves(const struct cnn_conv *c, const struct cnn_conv_forward *pass);
+void cnn_depthwise_backward_data_halves(const struct cnn_conv *c,
+                                        const struct cnn_conv_backward_data *pass);
+void cnn_depthwise_backward_weights_halves(const struct cnn_conv *c,
+                                           const struct cnn_conv_backward_weights *pass);
+#endif
+
+/* The version for what the convolution's values are stored as. */
+static inline void cnn_depthwise_forward_stored(const struct cnn_conv *c,
+                                                const struct cnn_conv_forward *pass)
+{
+#if defined(__AVX512BF16__)
+    if (c->x_halves) {
+        cnn_depthwise_forward_halves(c, pass);
+        return;
+    }
+#endif
+    CNN_ISA_NAME(cnn_depthwise_forward)(c, pass);
+}
+
+static inline void cnn_depthwise_backward_data_stored(const struct cnn_conv *c,
+                                                      const struct cnn_conv_backward_data *pass)
+{
+#if defined(__AVX512BF16__)
+    if (c->x_halves) {
+        cnn_depthwise_backward_data_halves(c, pass);
+        return;
+    }
+#endif
+    CNN_ISA_NAME(cnn_depthwise_backward_data)(c, pass);
+}
+
+static inline void
+cnn_depthwise_backward_weights_stored(const struct cnn_conv *c,
+                                      const struct cnn_conv_backward_weights *pass)
+{
+#if defined(__AVX512BF16__)
+    if (c->x_halves) {
+        cnn_depthwise_backward_weights_halves(c, pass);
+        return;
+    }
+#endif
+    CNN_ISA_NAME(cnn_depthwise_backward_weights)(c, pass);
+}
+
 #endif

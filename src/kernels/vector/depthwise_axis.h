@@ -6,7 +6,32 @@
 #include <stdbool.h>
 
 #include "kernels/internal.h"
+#include "kernels/kernels.h"
 #include "kernels/vector/vector.h"
+#include "kernels/vector/windows.h"
+
+#define CNN_DEPTHWISE_STRIDE 4 /* beyond it, convolutions go by the general way */
+
+/* A line of y before pooling or folding, of either direction, or where its sums are until they are
+ * stored; a vector beyond its end may be read. */
+static inline size_t cnn_depthwise_line_floats(const struct cnn_conv *c)
+{
+    size_t width = c->in_w > c->out_w ? c->in_w : c->out_w;
+    return cnn_size_plus(cnn_size_times(width, c->out_c), VLEN + 15) / 16 * 16;
+}
+
+/* Sums of a chunk of the gradients: of the weights, where those of the bias begin, and all. */
+static inline size_t cnn_depthwise_bias_place(const struct cnn_conv *c)
+{
+    return cnn_size_times(cnn_size_times(c->kernel_h, c->kernel_w), cnn_packed_columns(c->out_c));
+}
+
+static inline size_t cnn_depthwise_chunk_floats(const struct cnn_conv *c)
+{
+    return cnn_size_plus(cnn_size_plus(cnn_depthwise_bias_place(c), cnn_packed_columns(c->out_c)),
+                         15) /
+           16 * 16;
+}
 
 /* One axis: output o reads, at tap t, pixel o * stride + t * dilation - pad of `size`, or a zero
  * where that is none of them. */
@@ -108,10 +133,15 @@ static inline struct cnn_filters cnn_filters_at(size_t filter, size_t filters, s
     return f;
 }
 
-/* The filters' own numbers. */
-CNN_INLINE vfloat cnn_filters_load_own(const struct cnn_filters *f, const float *p)
+/* The filters' own numbers, and their own biases. */
+CNN_INLINE vfloat cnn_filters_load_own(const struct cnn_filters *f, const cnn_number *p)
 {
-    return f->used == VLEN ? vload(p + f->filter) : vload_tail(p + f->filter, f->used);
+    return vload_number_lanes(p + f->filter, f->used);
+}
+
+CNN_INLINE vfloat cnn_filters_load_bias(const struct cnn_filters *f, const float *p)
+{
+    return vload_lanes(p + f->filter, f->used);
 }
 
 CNN_INLINE void cnn_filters_store(const struct cnn_filters *f, float *p, vfloat v)
@@ -123,9 +153,9 @@ CNN_INLINE void cnn_filters_store(const struct cnn_filters *f, float *p, vfloat 
 }
 
 /* The numbers that the filters read, of one pixel. */
-CNN_INLINE vfloat cnn_filters_load(const struct cnn_filters *f, const float *pixel)
+CNN_INLINE vfloat cnn_filters_load(const struct cnn_filters *f, const cnn_number *pixel)
 {
-    vfloat v = vload_tail(pixel + f->channel, f->channels);
+    vfloat v = vload_number_tail(pixel + f->channel, f->channels);
 #if defined(__AVX512F__)
     return _mm512_permutexvar_ps((__m512i)f->lane, v);
 #elif defined(__AVX2__)

@@ -19,7 +19,7 @@ struct weights_gradient {
     size_t channels, filters, multiplier, taps;
     struct cnn_runs runs;      /* chunks of lines */
     size_t chunk_floats, bias; /* a chunk's sums, of which those of dy begin at bias */
-    const float *x, *dy;
+    const cnn_number *x, *dy;
     float *dw, *db, *sums;
 };
 
@@ -49,15 +49,14 @@ static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_p
            wanted = cnn_tasks_wanted(cnn_size_times(cnn_size_times(2 * lines, c->out_w),
                                                     cnn_size_times(k.taps, c->out_c)));
     k.runs.length = cnn_size_divide_up(lines, cnn_size_min(wanted, lines));
-    k.bias = cnn_size_times(k.taps, cnn_packed_columns(c->out_c));
-    k.chunk_floats =
-        cnn_size_plus(cnn_size_plus(k.bias, cnn_packed_columns(c->out_c)), 15) / 16 * 16;
+    k.bias = cnn_depthwise_bias_place(c);
+    k.chunk_floats = cnn_depthwise_chunk_floats(c);
     return k;
 }
 
 /* One line of dy, and the image that it comes from. */
 struct line {
-    const float *x, *dy;
+    const cnn_number *x, *dy;
     size_t output;         /* the line's number in its image */
     struct cnn_range rows; /* the kernel rows that lie on the image */
     float *sums;
@@ -66,7 +65,7 @@ struct line {
 /* CNN_PIXELS pixels of dy, of which the first `skip` are not to count, and the pixel of x at their
  * first tap of the first kernel row. Where cut, the first or last tap lies outside. */
 struct pixels {
-    const float *x, *dy;
+    const cnn_number *x, *dy;
     size_t skip;
     bool cut_first, cut_last;
 };
@@ -76,19 +75,19 @@ struct pixels {
 CNN_INLINE void add_pixels_3_taps(const struct weights_gradient *k, size_t rows,
                                   struct pixels pixels, size_t stride, float *sums)
 {
-    const float *x = pixels.x;
+    const cnn_number *x = pixels.x;
     size_t columns = (CNN_PIXELS - 1) * stride + 3, tap = k->channels,
            x_row = k->rows.dilation * k->columns.size * k->channels;
     vfloat column[CNN_PIXELS * 2 + 1], gradient[CNN_PIXELS];
 #pragma GCC unroll 4
     for (size_t p = 0; p < CNN_PIXELS; p++)
-        gradient[p] = p < pixels.skip ? vset(0) : vload(pixels.dy + p * k->filters);
+        gradient[p] = p < pixels.skip ? vset(0) : vload_number(pixels.dy + p * k->filters);
     for (size_t i = 0; i < rows; i++, x += x_row, sums += 3 * VLEN) {
 #pragma GCC unroll 9
         for (size_t j = 0; j < columns; j++)
             column[j] = (j == 0 && pixels.cut_first) || (j == columns - 1 && pixels.cut_last)
                             ? vset(0)
-                            : vload(x + j * tap);
+                            : vload_number(x + j * tap);
 #pragma GCC unroll 3
         for (size_t j = 0; j < 3; j++) {
             vfloat sum = vload(sums + j * VLEN);
@@ -109,7 +108,7 @@ CNN_INLINE void add_line_3_taps(const struct weights_gradient *gradient, const s
     const struct line l = *line;
     const struct cnn_axis *h = &k.columns;
     size_t rows = l.rows.end - l.rows.begin;
-    const float *image =
+    const cnn_number *image =
         l.x + cnn_axis_pixel(&k.rows, l.output, l.rows.begin) * (ptrdiff_t)(h->size * k.channels);
     for (size_t next = h->begin; next < h->end; next += CNN_PIXELS) {
         size_t o = cnn_size_min(next, h->end - CNN_PIXELS);
@@ -139,7 +138,7 @@ static void add_line_3_taps_apart(const struct weights_gradient *k, const struct
 
 /* `count` outputs of a line, and what they read at one tap. */
 struct run {
-    const float *x, *dy;
+    const cnn_number *x, *dy;
     size_t count;
 };
 
@@ -148,7 +147,7 @@ struct run {
 CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, struct run run,
                         const struct cnn_filters *some, float *to)
 {
-    const float *x = run.x, *dy = run.dy;
+    const cnn_number *x = run.x, *dy = run.dy;
     size_t x_step = k->columns.stride * k->channels, left = run.count;
     vfloat sum[4] = {{0}};
     for (; left > 0; left -= cnn_size_min(left, 4), x += 4 * x_step, dy += 4 * k->filters) {
@@ -159,7 +158,8 @@ CNN_INLINE void add_tap(const struct weights_gradient *k, size_t filter, struct 
                     sum[p] += cnn_filters_load(some, x + p * x_step) *
                               cnn_filters_load_own(some, dy + p * k->filters);
                 else
-                    sum[p] += vload(x + p * x_step + filter) * vload(dy + p * k->filters + filter);
+                    sum[p] += vload_number(x + p * x_step + filter) *
+                              vload_number(dy + p * k->filters + filter);
             }
     }
     vstore(to, vload(to) + ((sum[0] + sum[1]) + (sum[2] + sum[3])));
@@ -193,14 +193,14 @@ static void add_taps(const struct weights_gradient *k, const struct line *l, siz
         }
 }
 
-static void add_bias(const struct weights_gradient *k, const float *dy, float *sums)
+static void add_bias(const struct weights_gradient *k, const cnn_number *dy, float *sums)
 {
     for (size_t filter = 0; filter < k->filters; filter += VLEN) {
         size_t left = k->filters - filter;
         vfloat sum = {0};
         for (size_t o = 0; o < k->columns.count; o++)
-            sum += left >= VLEN ? vload(dy + o * k->filters + filter)
-                                : vload_tail(dy + o * k->filters + filter, left);
+            sum += left >= VLEN ? vload_number(dy + o * k->filters + filter)
+                                : vload_number_tail(dy + o * k->filters + filter, left);
         vstore(sums + filter, vload(sums + filter) + sum);
     }
 }
@@ -270,24 +270,16 @@ static void reduce_vector(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c,
-                                                  const struct cnn_conv_backward_weights *pass)
+void CNN_VALUE_NAME(cnn_depthwise_backward_weights)(const struct cnn_conv *c,
+                                                    const struct cnn_conv_backward_weights *pass)
 {
     struct cnn_parts all = cnn_parts_of(pass->n, 0, 1);
     struct weights_gradient k = plan(c, pass->parts ? pass->parts : &all);
-    k.x = pass->x;
-    k.dy = pass->dy;
+    k.x = (const cnn_number *)pass->x;
+    k.dy = (const cnn_number *)pass->dy;
     k.dw = pass->dw;
     k.db = pass->db;
     k.sums = pass->scratch;
     cnn_parallel_for(cnn_runs_count(&k.runs), add_chunk, &k);
     cnn_parallel_for(cnn_size_divide_up(k.filters, VLEN), reduce_vector, &k);
-}
-
-size_t CNN_ISA_NAME(cnn_depthwise_weights_scratch)(const struct cnn_conv *c, size_t n)
-{
-    struct cnn_parts all = cnn_parts_of(n, 0, 1);
-    struct weights_gradient k = plan(c, &all);
-    /* CNN_TASKS chunks of a batch, of which parts cut some in two */
-    return cnn_size_times(CNN_TASKS + cnn_parts_bound(n), k.chunk_floats);
 }
