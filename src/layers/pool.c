@@ -1,4 +1,5 @@
 /* Pooling: the largest value (max) or the mean (avg) of each window; channels stay apart. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/pooling.h"
 
@@ -61,7 +62,8 @@ static void backward(const struct cnn_call *call)
                                      call->dx[0]);
 }
 
-const struct cnn_execution cnn_pooling_execution = {.forward = forward, .backward = backward};
+const struct cnn_execution cnn_pooling_execution = {
+    .forward = forward, .backward = backward, .halves = cnn_node_halves_alike};
 
 void cnn_pooling_describe(const struct cnn_node *node, struct cnn_text *out)
 {

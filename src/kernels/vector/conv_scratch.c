@@ -23,12 +23,13 @@ bool CNN_BF16_NAME(cnn_conv_halves)(const struct cnn_conv *c, bool data)
     const bool x = c->x_halves, y = c->y_halves, pairs = cnn_conv_by_pairs(c),
                flat = c->kernel_h * c->kernel_w == 1,
                one_pixel = c->in_h * c->in_w * c->out_h * c->out_w == 1;
-    if (!CNN_FAST_PAIRS || !c->bf16 || (x && c->in_c / c->groups % 2 != 0) ||
-        (y && c->out_c / c->groups % 2 != 0))
+    if (!CNN_FAST_PAIRS || !c->bf16)
         return !x && !y;
-    if (cnn_conv_by_winograd(c))
+    if (cnn_conv_by_winograd(c) || CNN_ISA_NAME(cnn_depthwise_fits)(c))
         return x == y;
-    if (CNN_ISA_NAME(cnn_depthwise_fits)(c) || cnn_conv_by_channel(c) || c->kernel_h * c->kernel_w > CNN_GEMM_RUNS ||
+    if ((x && c->in_c / c->groups % 2 != 0) || (y && c->out_c / c->groups % 2 != 0))
+        return !x && !y;
+    if (cnn_conv_by_channel(c) || c->kernel_h * c->kernel_w > CNN_GEMM_RUNS ||
         (data && (CNN_ISA_NAME(cnn_scatter_fits)(c) || c->padding_mode != CNN_PAD_ZEROS)))
         return !x && !y;
     /* without pairs, weights' gradients alone can read dy as halves, where it is no matrix's rows;
