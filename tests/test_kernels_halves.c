@@ -470,6 +470,175 @@ static void test_pool_when_global(void **state)
     }
 }
 
+/* ---- Element by element ---- */
+
+static struct pair pair_copy(struct pair from)
+{
+    struct pair p = pair_new(from.size);
+    memcpy(p.floats, from.floats, p.size * sizeof *p.floats);
+    memcpy(p.halves, from.halves, p.size * sizeof *p.halves);
+    return p;
+}
+
+/* Outputs that backward reads: as bfloat16 stores them, in both tables. */
+static struct pair outputs_of(const struct cnn_kernels *k, struct cnn_activation a,
+                              struct cnn_rows rows, struct pair x)
+{
+    struct pair y = pair_new(x.size);
+    k->activation_forward(a, rows, x.floats, y.floats);
+    pair_round(y);
+    return y;
+}
+
+static void activation_compare(const struct cnn_kernels *k, struct cnn_activation a,
+                               struct cnn_rows rows, struct pair x)
+{
+    char what[128];
+    const size_t size = rows.count * rows.channels;
+    struct pair y = pair_new(size), stored = outputs_of(k, a, rows, x), dy = pair_random(size, 3),
+                dx = pair_new(size), inside = pair_copy(dy), over = pair_copy(x);
+    const bool needs = cnn_activation_needs_input(a);
+    snprintf(what, sizeof what, "activation %d, %zu x %zu", (int)a.kind, rows.count, rows.channels);
+    k->activation_forward(a, rows, x.floats, y.floats);
+    k->activation_backward(a, rows, needs ? x.floats : NULL, stored.floats, dy.floats, dx.floats);
+    const struct cnn_kernels *h = k->halves;
+    float *input = needs ? as_floats(x.halves) : NULL, *output = as_floats(stored.halves);
+    h->activation_forward(a, rows, as_floats(x.halves), as_floats(y.halves));
+    h->activation_backward(a, rows, input, output, as_floats(dy.halves), as_floats(dx.halves));
+    expect_rounded(what, y), expect_rounded(what, dx);
+    h->activation_forward(a, rows, as_floats(over.halves), as_floats(over.halves));
+    h->activation_backward(a, rows, input, output, as_floats(inside.halves),
+                           as_floats(inside.halves));
+    assert_memory_equal(over.halves, y.halves, size * sizeof *y.halves);
+    assert_memory_equal(inside.halves, dx.halves, size * sizeof *dx.halves);
+    pair_free(y), pair_free(stored), pair_free(dy);
+    pair_free(dx), pair_free(inside), pair_free(over);
+}
+
+static void test_activation_when_sizes_are_odd(void **state)
+{
+    (void)state;
+    static const struct cnn_rows shapes[] = {{1, 1}, {7, 3}, {513, 1}, {3, 1031}, {700, 33}};
+    const struct cnn_kernels *k = table_with_halves();
+    for (size_t i = 0; i < COUNT(shapes) * (COUNT(activations) + 1); i++) {
+        const size_t kind = i / COUNT(shapes);
+        const struct cnn_activation softmax = {.kind = CNN_ACT_SOFTMAX};
+        const struct cnn_rows rows = shapes[i % COUNT(shapes)];
+        struct pair x = pair_random(rows.count * rows.channels, (unsigned)i);
+        for (size_t j = 0; j < x.size; j++)
+            x.floats[j] *= 7;
+        if (i % 2)
+            x.floats[x.size / 2] = NAN;
+        pair_round(x);
+        for (size_t t = 0; t < COUNT(thread_counts); t++) {
+            cnn_parallel_set_threads(thread_counts[t]);
+            activation_compare(k, kind < COUNT(activations) ? activations[kind] : softmax, rows, x);
+        }
+        pair_free(x);
+    }
+    cnn_parallel_set_threads(0);
+}
+
+#define SUMMED ((size_t)3)
+
+static void sum_check(const struct cnn_kernels *k, struct cnn_activation a, size_t size)
+{
+    struct pair x[SUMMED], dx[SUMMED], y = pair_new(size), dy = pair_random(size, 5), stored;
+    const float *floats[SUMMED], *halves[SUMMED];
+    float *to_floats[SUMMED], *to_halves[SUMMED];
+    for (unsigned i = 0; i < SUMMED; i++) {
+        x[i] = pair_random(size, i), dx[i] = pair_new(size);
+        floats[i] = x[i].floats, halves[i] = as_floats(x[i].halves);
+        to_floats[i] = dx[i].floats, to_halves[i] = as_floats(dx[i].halves);
+    }
+    k->sum(SUMMED, size, floats, a, y.floats);
+    k->halves->sum(SUMMED, size, halves, a, as_floats(y.halves));
+    expect_rounded("sum", y);
+    stored = pair_copy(y);
+    pair_round(stored);
+    to_floats[1] = to_halves[1] = NULL; /* not wanted */
+    k->sum_backward(SUMMED, size, a, stored.floats, dy.floats, to_floats);
+    k->halves->sum_backward(SUMMED, size, a, as_floats(stored.halves), as_floats(dy.halves),
+                            to_halves);
+    expect_rounded("gradient of a sum", dx[0]), expect_rounded("gradient of a sum", dx[2]);
+    for (size_t i = 0; i < SUMMED; i++)
+        pair_free(x[i]), pair_free(dx[i]);
+    pair_free(y), pair_free(dy), pair_free(stored);
+}
+
+static void test_sum_when_sizes_are_odd(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 15, 513, 40001};
+    const struct cnn_kernels *k = table_with_halves();
+    for (size_t i = 0; i < COUNT(sizes) * ONLY_OUTPUT; i++)
+        for (size_t t = 0; t < COUNT(thread_counts); t++) {
+            cnn_parallel_set_threads(thread_counts[t]);
+            sum_check(k, activations[i / COUNT(sizes)], sizes[i % COUNT(sizes)]);
+        }
+    cnn_parallel_set_threads(0);
+}
+
+/* s and b, and their gradients, are floats. */
+static void scale_backward_check(const struct cnn_kernels *k, const struct cnn_scale *c,
+                                 struct pair x, const float *s)
+{
+    const size_t factors = c->images * c->channels, room = k->scale_scratch_floats(c);
+    struct pair dy = pair_random(x.size, 8), dx = pair_new(x.size);
+    float *want = tensor_new(2 * factors), *got = tensor_new(2 * factors),
+          *scratch = tensor_new(room);
+    const struct cnn_scale_gradients floats = {dx.floats, want, want + factors},
+                                     halves = {as_floats(dx.halves), got, got + factors},
+                                     sums = {NULL, got, NULL};
+    k->scale_backward(c, x.floats, s, dy.floats, &floats, scratch);
+    k->halves->scale_backward(c, as_floats(x.halves), s, as_floats(dy.halves), &halves, scratch);
+    assert_floats_same("gradients of a scale", got, want, 2 * factors);
+    expect_rounded("gradient of a scale", dx);
+    k->halves->scale_backward(c, as_floats(x.halves), s, as_floats(dy.halves), &sums, scratch);
+    assert_floats_same("gradients of a scale", got, want, 2 * factors);
+    tensor_free(want, 2 * factors), tensor_free(got, 2 * factors), tensor_free(scratch, room);
+    pair_free(dy), pair_free(dx);
+}
+
+static void scale_check(const struct cnn_kernels *k, const struct cnn_scale *c, unsigned parts)
+{
+    const size_t size = c->images * c->pixels * c->channels, factors = c->images * c->channels;
+    struct pair x = pair_random(size, 1), y = pair_new(size), over = pair_copy(x);
+    float *s = tensor_random(factors, 6), *b = tensor_random(factors, 7);
+    const float *scale = parts & 1 ? s : NULL, *shift = parts & 2 ? b : NULL;
+    assert_int_equal(k->halves->scale_scratch_floats(c), k->scale_scratch_floats(c));
+    k->scale_forward(c, x.floats, scale, shift, y.floats);
+    k->halves->scale_forward(c, as_floats(x.halves), scale, shift, as_floats(y.halves));
+    k->halves->scale_forward(c, as_floats(over.halves), scale, shift, as_floats(over.halves));
+    expect_rounded("scale", y);
+    assert_memory_equal(over.halves, y.halves, size * sizeof *y.halves);
+    scale_backward_check(k, c, x, scale);
+    tensor_free(s, factors), tensor_free(b, factors);
+    pair_free(x), pair_free(y), pair_free(over);
+}
+
+static void test_scale_when_images_are_small_and_large(void **state)
+{
+    (void)state;
+    /* images, pixels, channels */
+    static const size_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},      {3, 1, 1500},
+                                      {2, 900, 33}, {1, 4000, 100}, {2, 5, 2500}};
+    const struct cnn_kernels *k = table_with_halves();
+    for (unsigned i = 0; i < COUNT(sizes) * COUNT(activations); i++) {
+        const size_t *size = sizes[i % COUNT(sizes)];
+        const struct cnn_scale c = {.images = size[0],
+                                    .pixels = size[1],
+                                    .channels = size[2],
+                                    .negative = i % 4 == 1,
+                                    .activation = activations[i / COUNT(sizes)]};
+        for (size_t t = 0; t < COUNT(thread_counts); t++) {
+            cnn_parallel_set_threads(thread_counts[t]);
+            scale_check(k, &c, 1 + i % 3);
+        }
+    }
+    cnn_parallel_set_threads(0);
+}
+
 /* Those that are halfway between two numbers go to the even one; none is cut off. */
 static void test_rounding_when_worked_out_by_hand(void **state)
 {
@@ -502,6 +671,9 @@ int main(void)
         cmocka_unit_test(test_pool_when_geometry_is_random),
         cmocka_unit_test(test_pool_when_rows_are_long),
         cmocka_unit_test(test_pool_when_global),
+        cmocka_unit_test(test_activation_when_sizes_are_odd),
+        cmocka_unit_test(test_sum_when_sizes_are_odd),
+        cmocka_unit_test(test_scale_when_images_are_small_and_large),
     };
     return cmocka_run_group_tests_name("kernels_halves", tests, NULL, NULL);
 }

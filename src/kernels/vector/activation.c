@@ -217,6 +217,8 @@ static inline __attribute__((always_inline)) void backward_run(struct cnn_activa
     RUN(CNN_ACT_MISH)                                                                              \
     RUN(CNN_ACT_CLIP)
 
+#ifndef CNN_HALVES
+/* Of floats alone. */
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y)
 {
 #define FORWARD(known)                                                                             \
@@ -253,13 +255,14 @@ void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, c
     if (dx != dy)
         memcpy(dx, dy, size * sizeof *dx);
 }
+#endif
 
 struct activation_work {
     struct cnn_activation a;
     size_t size; /* elements in all */
     struct cnn_rows rows;
-    const float *x, *y_in, *dy;
-    float *y, *dx;
+    const cnn_number *x, *y_in, *dy;
+    cnn_number *y, *dx;
 };
 
 static void forward_block(void *context, size_t task, size_t thread)
@@ -267,11 +270,24 @@ static void forward_block(void *context, size_t task, size_t thread)
     (void)thread;
     const struct activation_work *k = context;
     size_t end = cnn_size_min(k->size, (task + 1) * CNN_BLOCK);
+    float buffer[RUN];
     for (size_t at = task * CNN_BLOCK; at < end; at += RUN) {
         size_t size = cnn_size_min(RUN, end - at);
+        float *y = cnn_place_numbers(k->y + at, buffer);
         cnn_prefetch(k->x + at, size);
-        CNN_ISA_NAME(cnn_activate)(k->a, size, k->x + at, k->y + at);
+        CNN_ISA_NAME(cnn_activate)(k->a, size, cnn_read_numbers(k->x + at, size, buffer), y);
+        cnn_write_numbers(y, size, k->y + at);
     }
+}
+
+static void backward_run_of(const struct activation_work *k, size_t at, size_t size)
+{
+    float x[RUN], y[RUN], dy[RUN];
+    float *dx = cnn_place_numbers(k->dx + at, dy);
+    CNN_ISA_NAME(cnn_activate_backward)
+    (k->a, size, k->x ? cnn_read_numbers(k->x + at, size, x) : NULL,
+     cnn_read_numbers(k->y_in + at, size, y), cnn_read_numbers(k->dy + at, size, dy), dx);
+    cnn_write_numbers(dx, size, k->dx + at);
 }
 
 static void backward_block(void *context, size_t task, size_t thread)
@@ -281,27 +297,45 @@ static void backward_block(void *context, size_t task, size_t thread)
     size_t end = cnn_size_min(k->size, (task + 1) * CNN_BLOCK);
     for (size_t at = task * CNN_BLOCK; at < end; at += RUN) {
         size_t size = cnn_size_min(RUN, end - at);
-        const float *x = k->x ? k->x + at : NULL, *y = k->y_in + at, *dy = k->dy + at;
-        cnn_prefetch(x ? x : y, size), cnn_prefetch(dy, size);
-        CNN_ISA_NAME(cnn_activate_backward)(k->a, size, x, y, dy, k->dx + at);
+        cnn_prefetch((k->x ? k->x : k->y_in) + at, size), cnn_prefetch(k->dy + at, size);
+        backward_run_of(k, at, size);
     }
 }
 
-/* y = exp(x - largest) / sum of these */
-static void softmax_row(size_t c, const float *x, float *y)
+/* e = exp(x - largest), of at most RUN numbers */
+static void softmax_powers(size_t size, const cnn_number *x, float largest, float *e)
 {
-    float largest = x[0];
+    for (size_t i = 0; i < size; i += VLEN) {
+        size_t lanes = cnn_size_min(VLEN, size - i);
+        vstore_lanes(e + i, lanes, vexp(vload_number_lanes(x + i, lanes) - largest));
+    }
+}
+
+/* y = exp(x - largest) / sum of these. The powers are computed twice: y has no room for them where
+ * it is stored in two bytes. */
+static void softmax_row(size_t c, const cnn_number *x, cnn_number *y)
+{
+    float largest = cnn_number_float(x[0]), e[RUN];
     double sum = 0;
     for (size_t i = 1; i < c; i++)
-        largest = x[i] > largest ? x[i] : largest;
-    for (size_t i = 0; i < c; i += VLEN) {
-        size_t lanes = cnn_size_min(VLEN, c - i);
-        vfloat e = vexp((lanes == VLEN ? vload(x + i) : vload_tail(x + i, lanes)) - largest);
-        for (size_t k = 0; k < lanes; k++)
-            sum += (double)(y[i + k] = e[k]);
+        largest = cnn_number_float(x[i]) > largest ? cnn_number_float(x[i]) : largest;
+    for (size_t at = 0; at < c; at += RUN) {
+        size_t size = cnn_size_min(RUN, c - at);
+        softmax_powers(size, x + at, largest, e);
+        for (size_t i = 0; i < size; i++)
+            sum += (double)e[i];
     }
-    for (size_t i = 0; i < c; i++)
-        y[i] = (float)((double)y[i] / sum);
+    for (size_t at = 0; at < c; at += RUN) {
+        size_t size = cnn_size_min(RUN, c - at);
+        if (c > RUN)
+            softmax_powers(size, x + at, largest, e);
+        for (size_t i = 0; i < size; i++)
+            e[i] = (float)((double)e[i] / sum);
+        for (size_t i = 0; i < size; i += VLEN) {
+            size_t lanes = cnn_size_min(VLEN, size - i);
+            vstore_number_lanes(y + at + i, lanes, vload_lanes(e + i, lanes));
+        }
+    }
 }
 
 static void softmax_block(void *context, size_t task, size_t thread)
@@ -314,27 +348,39 @@ static void softmax_block(void *context, size_t task, size_t thread)
 }
 
 /* dx = y * (dy - sum of dy * y) */
+static void softmax_backward_row(size_t c, const cnn_number *y, const cnn_number *dy,
+                                 cnn_number *dx)
+{
+    float buffer[RUN];
+    double dot = 0;
+    for (size_t i = 0; i < c; i++)
+        dot += (double)cnn_number_float(dy[i]) * (double)cnn_number_float(y[i]);
+    for (size_t at = 0; at < c; at += RUN) {
+        size_t size = cnn_size_min(RUN, c - at);
+        float *to = cnn_place_numbers(dx + at, buffer);
+        for (size_t i = 0; i < size; i++)
+            to[i] = cnn_number_float(y[at + i]) * (cnn_number_float(dy[at + i]) - (float)dot);
+        cnn_write_numbers(to, size, dx + at);
+    }
+}
+
 static void softmax_backward_block(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct activation_work *k = context;
     size_t c = k->rows.channels, block = cnn_block_rows(c);
-    for (size_t row = task * block; row < cnn_size_min(k->rows.count, (task + 1) * block); row++) {
-        const float *y = k->y_in + row * c, *dy = k->dy + row * c;
-        float *dx = k->dx + row * c;
-        double dot = 0;
-        for (size_t i = 0; i < c; i++)
-            dot += (double)dy[i] * (double)y[i];
-        for (size_t i = 0; i < c; i++)
-            dx[i] = y[i] * (dy[i] - (float)dot);
-    }
+    for (size_t row = task * block; row < cnn_size_min(k->rows.count, (task + 1) * block); row++)
+        softmax_backward_row(c, k->y_in + row * c, k->dy + row * c, k->dx + row * c);
 }
 
-void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_rows rows,
-                                          const float *x, float *y)
+void CNN_VALUE_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_rows rows,
+                                            const float *x, float *y)
 {
-    struct activation_work k = {
-        .a = a, .size = rows.count * rows.channels, .rows = rows, .x = x, .y = y};
+    struct activation_work k = {.a = a,
+                                .size = rows.count * rows.channels,
+                                .rows = rows,
+                                .x = (const cnn_number *)x,
+                                .y = (cnn_number *)y};
     if (a.kind == CNN_ACT_SOFTMAX)
         cnn_parallel_for(cnn_size_divide_up(rows.count, cnn_block_rows(rows.channels)),
                          softmax_block, &k);
@@ -342,17 +388,17 @@ void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_ro
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), forward_block, &k);
 }
 
-void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn_rows rows,
-                                           const float *x, const float *y, const float *dy,
-                                           float *dx)
+void CNN_VALUE_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn_rows rows,
+                                             const float *x, const float *y, const float *dy,
+                                             float *dx)
 {
     struct activation_work k = {.a = a,
                                 .size = rows.count * rows.channels,
                                 .rows = rows,
-                                .x = x,
-                                .y_in = y,
-                                .dy = dy,
-                                .dx = dx};
+                                .x = (const cnn_number *)x,
+                                .y_in = (const cnn_number *)y,
+                                .dy = (const cnn_number *)dy,
+                                .dx = (cnn_number *)dx};
     if (a.kind == CNN_ACT_SOFTMAX)
         cnn_parallel_for(cnn_size_divide_up(rows.count, cnn_block_rows(rows.channels)),
                          softmax_backward_block, &k);

@@ -23,11 +23,11 @@ void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const floa
 void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x,
                                          const float *y, const float *dy, float *dx);
 
-void CNN_ISA_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_rows rows,
-                                          const float *x, float *y);
-void CNN_ISA_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn_rows rows,
-                                           const float *x, const float *y, const float *dy,
-                                           float *dx);
+void CNN_VALUE_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_rows rows,
+                                            const float *x, float *y);
+void CNN_VALUE_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn_rows rows,
+                                             const float *x, const float *y, const float *dy,
+                                             float *dx);
 
 void CNN_VALUE_NAME(cnn_pool_forward)(const struct cnn_pool *p, size_t n, const float *x, float *y,
                                       unsigned short *choice);
@@ -48,12 +48,12 @@ void CNN_ISA_NAME(cnn_lrn_forward)(const struct cnn_lrn *l, const float *x, floa
 void CNN_ISA_NAME(cnn_lrn_backward)(const struct cnn_lrn *l, const float *x, const float *s,
                                     const float *dy, float *dx, float *scratch);
 
-size_t CNN_ISA_NAME(cnn_scale_scratch_floats)(const struct cnn_scale *c);
-void CNN_ISA_NAME(cnn_scale_forward)(const struct cnn_scale *c, const float *x, const float *s,
-                                     const float *b, float *y);
-void CNN_ISA_NAME(cnn_scale_backward)(const struct cnn_scale *c, const float *x, const float *s,
-                                      const float *dy, const struct cnn_scale_gradients *d,
-                                      float *scratch);
+size_t CNN_VALUE_NAME(cnn_scale_scratch_floats)(const struct cnn_scale *c);
+void CNN_VALUE_NAME(cnn_scale_forward)(const struct cnn_scale *c, const float *x, const float *s,
+                                       const float *b, float *y);
+void CNN_VALUE_NAME(cnn_scale_backward)(const struct cnn_scale *c, const float *x, const float *s,
+                                        const float *dy, const struct cnn_scale_gradients *d,
+                                        float *scratch);
 
 size_t CNN_ISA_NAME(cnn_group_norm_scratch_floats)(const struct cnn_group_norm *g);
 void CNN_ISA_NAME(cnn_group_norm_forward)(const struct cnn_group_norm *g,

@@ -14,9 +14,11 @@ struct scale_work {
     struct cnn_scale c;
     size_t group;       /* whole images of a task, or 0: parts of one */
     size_t parts, rows; /* of an image, of a part */
-    const float *x, *s, *b, *dy;
-    float *y, *scratch;
-    struct cnn_scale_gradients d;
+    const cnn_number *x, *dy;
+    const float *s, *b;
+    cnn_number *y, *dx;
+    float *scratch;
+    struct cnn_scale_gradients d; /* its dx is above */
 };
 
 /* Tasks are some whole images where these are small, else parts of an image. */
@@ -41,7 +43,7 @@ static size_t sums_floats(const struct cnn_scale *c)
     return 2 * cnn_round_floats(c->channels);
 }
 
-size_t CNN_ISA_NAME(cnn_scale_scratch_floats)(const struct cnn_scale *c)
+size_t CNN_VALUE_NAME(cnn_scale_scratch_floats)(const struct cnn_scale *c)
 {
     struct scale_work k = {.c = *c};
     plan_tasks(&k);
@@ -80,33 +82,45 @@ static inline vfloat multiply(bool negative, vfloat x, vfloat s)
     return negative ? vselect(x > 0.0f, x, x * s) : x * s;
 }
 
-static inline void scale_row(const struct scale_work *k, const float *x, const float *s,
+/* c channels of a row; s and b: from the first of them on. */
+static inline void scale_row(bool negative, size_t c, const cnn_number *x, const float *s,
                              const float *b, float *y)
 {
-    size_t c = k->c.channels;
-    bool negative = k->c.negative;
     for (size_t i = 0; i < c; i += VLEN) {
         size_t lanes = cnn_size_min(VLEN, c - i);
-        vfloat v = vload_lanes(x + i, lanes);
+        vfloat v = vload_number_lanes(x + i, lanes);
         if (s)
             v = multiply(negative, v, vload_lanes(s + i, lanes));
         vstore_lanes(y + i, lanes, b ? v + vload_lanes(b + i, lanes) : v);
     }
 }
 
+/* At most RUN numbers that follow each other: some rows, or channels of one from `first` on. */
+static void forward_run(const struct scale_work *k, const struct part *rows, size_t first,
+                        size_t channels)
+{
+    float buffer[RUN];
+    size_t size = rows->count * channels,
+           at = (rows->image * k->c.pixels + rows->first) * k->c.channels + first;
+    const float *s = k->s ? k->s + rows->image * k->c.channels + first : NULL,
+                *b = k->b ? k->b + rows->image * k->c.channels + first : NULL;
+    float *y = cnn_place_numbers(k->y + at, buffer);
+    for (size_t i = 0; i < size; i += channels)
+        scale_row(k->c.negative, channels, k->x + at + i, s, b, y + i);
+    if (k->c.activation.kind != CNN_ACT_NONE)
+        CNN_ISA_NAME(cnn_activate)(k->c.activation, size, y, y);
+    cnn_write_numbers(y, size, k->y + at);
+}
+
 static void forward_part(const struct scale_work *k, const struct part *part)
 {
-    size_t c = k->c.channels, run = c < RUN ? RUN / c : 1,
-           begin = (part->image * k->c.pixels + part->first) * c;
-    const float *s = k->s ? k->s + part->image * c : NULL,
-                *b = k->b ? k->b + part->image * c : NULL;
+    size_t c = k->c.channels, channels = cnn_size_min(c, RUN), run = RUN / channels;
     for (size_t row = 0; row < part->count; row += run) {
-        size_t rows = cnn_size_min(run, part->count - row);
-        float *y = k->y + begin + row * c;
-        for (size_t r = 0; r < rows; r++)
-            scale_row(k, k->x + begin + (row + r) * c, s, b, y + r * c);
-        if (k->c.activation.kind != CNN_ACT_NONE)
-            CNN_ISA_NAME(cnn_activate)(k->c.activation, rows * c, y, y);
+        struct part rows = {.image = part->image,
+                            .first = part->first + row,
+                            .count = cnn_size_min(run, part->count - row)};
+        for (size_t first = 0; first < c; first += channels)
+            forward_run(k, &rows, first, cnn_size_min(channels, c - first));
     }
 }
 
@@ -115,10 +129,11 @@ static void forward_task(void *context, size_t task, size_t thread)
     run_task(context, task, thread, forward_part);
 }
 
-void CNN_ISA_NAME(cnn_scale_forward)(const struct cnn_scale *c, const float *x, const float *s,
-                                     const float *b, float *y)
+void CNN_VALUE_NAME(cnn_scale_forward)(const struct cnn_scale *c, const float *x, const float *s,
+                                       const float *b, float *y)
 {
-    struct scale_work k = {.c = *c, .x = x, .s = s, .b = b, .y = y};
+    struct scale_work k = {
+        .c = *c, .x = (const cnn_number *)x, .s = s, .b = b, .y = (cnn_number *)y};
     cnn_parallel_for(plan_tasks(&k), forward_task, &k);
 }
 
@@ -129,16 +144,18 @@ static inline void backward_lanes(const struct scale_work *k, const struct part 
 {
     size_t c = k->c.channels, lanes = cnn_size_min(VLEN, c - channel),
            at = (run->image * k->c.pixels + run->first) * c + channel;
-    const float *x = k->x + at, *dy = k->dy + at;
-    float *dx = k->d.dx ? k->d.dx + at : NULL, *sums = run->sums + channel;
+    const cnn_number *x = k->x + at, *dy = k->dy + at;
+    cnn_number *dx = k->dx ? k->dx + at : NULL;
+    float *sums = run->sums + channel;
     vfloat s = k->s ? vload_lanes(k->s + run->image * c + channel, lanes) : vset(1);
     vfloat ds = {0}, db = {0};
     for (size_t r = 0, rows = run->count; r < rows; r++) {
-        vfloat g = vload_lanes(dy + r * c, lanes), v = vload_lanes(x + r * c, lanes);
+        vfloat g = vload_number_lanes(dy + r * c, lanes), v = vload_number_lanes(x + r * c, lanes);
         ds += k->c.negative ? vselect(v > 0.0f, (vfloat){0}, g * v) : g * v;
         db += g;
         if (dx)
-            vstore_lanes(dx + r * c, lanes, k->c.negative ? vselect(v > 0.0f, g, g * s) : g * s);
+            vstore_number_lanes(dx + r * c, lanes,
+                                k->c.negative ? vselect(v > 0.0f, g, g * s) : g * s);
     }
     vstore_lanes(sums, lanes, vload_lanes(sums, lanes) + ds);
     sums += cnn_round_floats(c);
@@ -190,11 +207,17 @@ static void gather_image(void *context, size_t image, size_t thread)
     write_sums(k, image, sums);
 }
 
-void CNN_ISA_NAME(cnn_scale_backward)(const struct cnn_scale *c, const float *x, const float *s,
-                                      const float *dy, const struct cnn_scale_gradients *d,
-                                      float *scratch)
+void CNN_VALUE_NAME(cnn_scale_backward)(const struct cnn_scale *c, const float *x, const float *s,
+                                        const float *dy, const struct cnn_scale_gradients *d,
+                                        float *scratch)
 {
-    struct scale_work k = {.c = *c, .x = x, .s = s, .dy = dy, .d = *d, .scratch = scratch};
+    struct scale_work k = {.c = *c,
+                           .x = (const cnn_number *)x,
+                           .dy = (const cnn_number *)dy,
+                           .s = s,
+                           .dx = (cnn_number *)d->dx,
+                           .scratch = scratch,
+                           .d = *d};
     cnn_parallel_for(plan_tasks(&k), backward_task, &k);
     if (k.group == 0)
         cnn_parallel_for(c->images, gather_image, &k);

@@ -25,6 +25,11 @@ const struct cnn_kernels cnn_kernels_halves = {
     .batch_norm_statistics = CNN_VALUE_NAME(cnn_batch_norm_statistics),
     .batch_norm_forward = CNN_VALUE_NAME(cnn_batch_norm_forward),
     .batch_norm_backward = CNN_VALUE_NAME(cnn_batch_norm_backward),
+    .activation_forward = CNN_VALUE_NAME(cnn_activation_forward),
+    .activation_backward = CNN_VALUE_NAME(cnn_activation_backward),
+    .scale_scratch_floats = CNN_VALUE_NAME(cnn_scale_scratch_floats),
+    .scale_forward = CNN_VALUE_NAME(cnn_scale_forward),
+    .scale_backward = CNN_VALUE_NAME(cnn_scale_backward),
     .sum = CNN_VALUE_NAME(cnn_sum),
     .sum_backward = CNN_VALUE_NAME(cnn_sum_backward),
 };
