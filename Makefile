@@ -51,7 +51,7 @@ FLAGS_avx512bf16 := $(FLAGS_avx512vnni) -mavx512bf16 -DCNN_ISA_BF16=avx512bf16
 FLAGS_halves := $(FLAGS_avx512bf16) -DCNN_HALVES
 FLAGS_vec128 := -DCNN_ISA=vec128 -U__SSE2__
 
-VECTOR_SRC := $(filter-out %/table_halves.c,$(wildcard src/kernels/vector/*.c))
+VECTOR_SRC := $(filter-out %_halves.c,$(wildcard src/kernels/vector/*.c))
 VECTOR_BF16 := $(addprefix src/kernels/vector/,conv_backward_data.c conv_backward_weights.c conv_forward.c conv_pack.c \
                  conv_scratch.c correlation.c dense.c gemm_bf16.c pack.c windows.c)
 VECTOR_INT8 := $(addprefix src/kernels/vector/,conv_int8.c depthwise_int8.c gemm_int8.c)
@@ -59,7 +59,7 @@ VECTOR_SRC_avxvnni := $(VECTOR_INT8) src/kernels/vector/table.c
 VECTOR_SRC_avx512vnni := $(VECTOR_SRC_avxvnni)
 VECTOR_SRC_avx512bf16 := $(VECTOR_BF16) src/kernels/vector/table.c
 # What reads and writes values that are stored as bfloat16: not a set of its own, but avx512bf16's second table.
-VECTOR_HALVES := activation.c depthwise.c depthwise_weights.c norm.c norm_backward.c norm_forward.c norm_pool.c pool.c scale.c sum.c table_halves.c winograd.c winograd_weights.c
+VECTOR_HALVES := activation.c depthwise.c depthwise_weights.c move_halves.c norm.c norm_backward.c norm_forward.c norm_pool.c pool.c scale.c sum.c table_halves.c winograd.c winograd_weights.c
 VECTOR_SRC_halves := $(addprefix src/kernels/vector/,$(VECTOR_HALVES))
 VECTOR_SETS := $(ISAS) $(if $(filter avx512bf16,$(ISAS)),halves)
 VECTOR_OBJ := $(foreach isa,$(VECTOR_SETS),$(patsubst %.c,$(BUILD)/obj/%.$(isa).o,$(or $(VECTOR_SRC_$(isa)),$(VECTOR_SRC))))

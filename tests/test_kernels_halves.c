@@ -639,6 +639,61 @@ static void test_scale_when_images_are_small_and_large(void **state)
     cnn_parallel_set_threads(0);
 }
 
+/* ---- What is moved or dropped ---- */
+
+/* Both tables start from arrays that hold the same, so that what is left alone is seen. */
+static void move_check(const struct cnn_kernels *k, size_t rows, size_t channels)
+{
+    const size_t first = channels / 3, count = channels - first - channels / 4;
+    const struct cnn_channel_range range = {channels, first, count};
+    struct pair x = pair_random(rows * channels, 1), part = pair_new(rows * count),
+                back = pair_new(x.size), turned = pair_new(x.size), wide = pair_random(x.size, 2);
+    k->take_channels(rows, &range, x.floats, part.floats);
+    k->put_channels(rows, &range, part.floats, back.floats);
+    k->transpose(1, rows, channels, x.floats, turned.floats);
+    k->copy(rows, count, part.floats, count, wide.floats + first, channels);
+    k = k->halves;
+    k->take_channels(rows, &range, as_floats(x.halves), as_floats(part.halves));
+    k->put_channels(rows, &range, as_floats(part.halves), as_floats(back.halves));
+    k->transpose(1, rows, channels, as_floats(x.halves), as_floats(turned.halves));
+    k->copy(rows, count, as_floats(part.halves), count, as_floats(wide.halves + first), channels);
+    expect_rounded("take_channels", part), expect_rounded("put_channels", back);
+    expect_rounded("transpose", turned), expect_rounded("copy", wide);
+    k->copy(rows, channels, as_floats(x.halves), channels, as_floats(x.halves), channels);
+    expect_rounded("copy in place", x);
+    pair_free(x), pair_free(part), pair_free(back), pair_free(turned), pair_free(wide);
+}
+
+static void drop_check(const struct cnn_kernels *k, const struct cnn_drop *d, size_t images)
+{
+    struct pair x = pair_random(images * d->size, 4), y = pair_new(x.size), all = pair_new(x.size),
+                over = pair_copy(x);
+    struct cnn_drop whole = *d;
+    whole.size = x.size;
+    k->dropout(&whole, x.floats, y.floats);
+    k->halves->dropout(&whole, as_floats(x.halves), as_floats(y.halves));
+    k->halves->dropout(&whole, as_floats(over.halves), as_floats(over.halves));
+    k->drop_images(d, images, x.floats, all.floats);
+    k->halves->drop_images(d, images, as_floats(x.halves), as_floats(all.halves));
+    expect_rounded("dropout", y), expect_rounded("drop_images", all);
+    assert_memory_equal(over.halves, y.halves, y.size * sizeof *y.halves);
+    pair_free(x), pair_free(y), pair_free(all), pair_free(over);
+}
+
+static void test_moves_when_sizes_are_odd(void **state)
+{
+    (void)state;
+    static const size_t rows[] = {1, 5, 333, 2049};
+    const struct cnn_kernels *k = table_with_halves();
+    for (size_t i = 0; i < COUNT(rows) * COUNT(channel_counts) * COUNT(thread_counts); i++) {
+        const size_t r = rows[i / 2 % COUNT(rows)], c = channel_counts[i / 2 / COUNT(rows)];
+        cnn_parallel_set_threads(thread_counts[i % 2]);
+        move_check(k, r, c);
+        drop_check(k, &(struct cnn_drop){.first = 37 * i, .size = c, .rate = 0.3, .seed = i}, r);
+    }
+    cnn_parallel_set_threads(0);
+}
+
 /* Those that are halfway between two numbers go to the even one; none is cut off. */
 static void test_rounding_when_worked_out_by_hand(void **state)
 {
@@ -674,6 +729,7 @@ int main(void)
         cmocka_unit_test(test_activation_when_sizes_are_odd),
         cmocka_unit_test(test_sum_when_sizes_are_odd),
         cmocka_unit_test(test_scale_when_images_are_small_and_large),
+        cmocka_unit_test(test_moves_when_sizes_are_odd),
     };
     return cmocka_run_group_tests_name("kernels_halves", tests, NULL, NULL);
 }

@@ -387,8 +387,9 @@ struct cnn_kernels {
     /* The same functions for values, and gradients of values, that are stored as bfloat16: where
      * activations are float arrays below, these read and write numbers of two bytes, rounded to
      * nearest. They compute with floats, and all else stays float: statistics, parameters, their
-     * gradients, scratch. Members that have no such version are NULL. NULL where the CPU has no
-     * instructions for it; plans then store floats (graph/halves.h). */
+     * gradients, scratch (so scale_backward's ds is not dy). Members that have no such version are
+     * NULL. NULL where the CPU has no instructions for it; plans then store floats
+     * (graph/halves.h). */
     const struct cnn_kernels *halves;
 
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed

@@ -74,6 +74,19 @@ void CNN_ISA_NAME(cnn_adam)(size_t size, float *w, const float *grad, float *m, 
 void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *v, float *m,
                                const struct cnn_rmsprop *settings);
 
+#ifdef CNN_HALVES
+/* Those that are plain C for floats (plain.h). */
+void CNN_VALUE_NAME(cnn_dropout)(const struct cnn_drop *d, const float *x, float *y);
+void CNN_VALUE_NAME(cnn_drop_images)(const struct cnn_drop *d, size_t n, const float *x, float *y);
+void CNN_VALUE_NAME(cnn_transpose)(size_t rows, size_t a, size_t b, const float *x, float *y);
+void CNN_VALUE_NAME(cnn_copy)(size_t rows, size_t floats, const float *x, size_t x_step, float *y,
+                              size_t y_step);
+void CNN_VALUE_NAME(cnn_take_channels)(size_t pixels, const struct cnn_channel_range *range,
+                                       const float *x, float *y);
+void CNN_VALUE_NAME(cnn_put_channels)(size_t pixels, const struct cnn_channel_range *range,
+                                      const float *x, float *y);
+#endif
+
 double CNN_ISA_NAME(cnn_peak)(size_t rounds, float *result);
 
 #endif

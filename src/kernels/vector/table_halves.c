@@ -32,4 +32,10 @@ const struct cnn_kernels cnn_kernels_halves = {
     .scale_backward = CNN_VALUE_NAME(cnn_scale_backward),
     .sum = CNN_VALUE_NAME(cnn_sum),
     .sum_backward = CNN_VALUE_NAME(cnn_sum_backward),
+    .dropout = CNN_VALUE_NAME(cnn_dropout),
+    .drop_images = CNN_VALUE_NAME(cnn_drop_images),
+    .transpose = CNN_VALUE_NAME(cnn_transpose),
+    .copy = CNN_VALUE_NAME(cnn_copy),
+    .take_channels = CNN_VALUE_NAME(cnn_take_channels),
+    .put_channels = CNN_VALUE_NAME(cnn_put_channels),
 };
