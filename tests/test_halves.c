@@ -194,6 +194,21 @@ static void test_gradients_are_those_of_floats_but_for_rounding(void **state)
                 "  - {type: dense, units: 20, activation: relu}\n"
                 "  - {type: dense, units: 5}\n",
                 0.1);
+    check_close("  - {name: a, type: conv, filters: 12, kernel_size: 3, stride: 2, padding: 1}\n"
+                "  - {name: b, type: batch_norm, activation: silu}\n"
+                "  - {name: c, type: slice, start: 0, end: 6}\n"
+                "  - {name: d, type: slice, start: 6, end: 12, from: b}\n"
+                "  - {name: e, type: conv, filters: 10, kernel_size: 1}\n"
+                "  - {name: f, type: concat, from: [c, e, b]}\n"
+                "  - {name: g, type: shuffle, groups: 4}\n"
+                "  - {name: h, type: global_pool, pool_type: avg}\n"
+                "  - {name: i, type: conv, filters: 28, kernel_size: 1, activation: sigmoid}\n"
+                "  - {name: j, type: mul, from: [g, i]}\n"
+                "  - {name: k, type: conv, filters: 8, kernel_size: 3, stride: 2}\n"
+                "  - {name: l, type: flatten}\n"
+                "  - {name: m, type: dropout, rate: 0.25}\n"
+                "  - {name: n, type: dense, units: 5}\n",
+                0.1);
 }
 
 /* Layers that can and that cannot, in any order, with branches: what one writes the next reads. */

@@ -1,5 +1,6 @@
 /* The choice of values that stay in bytes (bytes.h). */
 #include "graph/bytes.h"
+#include "graph/halves.h"
 
 #include <math.h>
 
@@ -191,7 +192,7 @@ bool cnn_graph_share_ranges(struct cnn_arena *arena, struct cnn_graph *graph, fl
 size_t cnn_graph_value_floats(const struct cnn_graph *graph, size_t v)
 {
     cnn_shape shape = cnn_graph_shape(graph, v);
-    if (v > 0 && graph->nodes[v - 1].y_halves)
+    if (cnn_graph_halves(graph, v))
         return cnn_shape_count(shape) / 2;
     return v > 0 && graph->nodes[v - 1].y_bytes
                ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float))

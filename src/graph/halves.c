@@ -14,9 +14,10 @@ static void be_floats(struct choice *c, size_t v)
     c->floats[v] = true;
 }
 
-static void inputs_be_floats(struct choice *c, const struct cnn_node *node)
+/* From the k-th on. */
+static void inputs_be_floats(struct choice *c, const struct cnn_node *node, size_t k)
 {
-    for (size_t k = 0; k < node->input_count; k++)
+    for (; k < node->input_count; k++)
         be_floats(c, node->inputs[k]);
 }
 
@@ -43,22 +44,24 @@ static bool can(const struct choice *c, struct cnn_node *node, bool x, bool y)
 static void settle(struct choice *c, size_t i)
 {
     struct cnn_node *node = &c->graph->nodes[i];
+    const size_t inputs = node->execution->first_alone ? 1 : node->input_count;
     bool all = true;
-    for (size_t k = 0; k < node->input_count; k++)
+    inputs_be_floats(c, node, inputs);
+    for (size_t k = 0; k < inputs; k++)
         all = all && !c->floats[node->inputs[k]];
     const bool y = !c->floats[i + 1];
     if (!all)
-        inputs_be_floats(c, node);
+        inputs_be_floats(c, node, 0);
     if (can(c, node, all, y))
         return;
     if (can(c, node, all, false)) {
         be_floats(c, i + 1);
     } else if (can(c, node, false, y)) {
-        inputs_be_floats(c, node);
+        inputs_be_floats(c, node, 0);
     } else {
         can(c, node, false, false);
         be_floats(c, i + 1);
-        inputs_be_floats(c, node);
+        inputs_be_floats(c, node, 0);
     }
 }
 

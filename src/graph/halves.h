@@ -11,6 +11,12 @@
 cnn_status cnn_graph_use_halves(struct cnn_arena *arena, struct cnn_graph *graph,
                                 const struct cnn_kernels *kernels, cnn_diag *diag);
 
+/* Whether value v is stored as bfloat16. */
+static inline bool cnn_graph_halves(const struct cnn_graph *graph, size_t v)
+{
+    return v > 0 && graph->nodes[v - 1].y_halves;
+}
+
 /* `halves` of a layer all of whose work on values is done by functions of the table: its inputs and
  * its output are stored the same way. */
 bool cnn_node_halves_alike(const struct cnn_node *node, const struct cnn_kernels *kernels);

@@ -292,6 +292,7 @@ struct cnn_execution {
      * say. With y_halves the call's kernels are the table for such values (cnn_kernels.halves).
      * NULL: they cannot. */
     bool (*halves)(const struct cnn_node *node, const struct cnn_kernels *kernels);
+    bool first_alone; /* of the inputs the first one alone can; the others are floats */
 
     /* Floats of a piece of the weights whose gradients backward can give at a time; NULL, or 0: all
      * of them together. */

@@ -4,6 +4,7 @@
  * timeline. */
 #include "graph/layout.h"
 #include "graph/bytes.h"
+#include "graph/halves.h"
 #include "util/allocate.h"
 
 #include <stdlib.h>
@@ -129,6 +130,12 @@ static bool is_sliced(const struct maker *m, size_t node)
     return cnn_stage_of(&m->layout->stages, node)->slice < m->batch;
 }
 
+/* Whether both values, and their gradients, are floats, or both bfloat16. */
+static bool stored_alike(const struct maker *m, size_t a, size_t b)
+{
+    return cnn_graph_halves(m->graph, a) == cnn_graph_halves(m->graph, b);
+}
+
 /* Whether node i may write its output over its input: nobody else reads that input, now or in
  * backward. */
 static bool writes_over(const struct maker *m, size_t i)
@@ -136,7 +143,7 @@ static bool writes_over(const struct maker *m, size_t i)
     const struct cnn_node *node = &m->graph->nodes[i];
     size_t x = node->inputs[0];
     if (!node->y_over_x || m->mode == CNN_PLAN_KEEP || x == 0 || m->readers[x] != 1 ||
-        x == m->graph->logits)
+        x == m->graph->logits || !stored_alike(m, x, i + 1))
         return false;
     if (is_sliced(m, i) && m->layout->stages.whole[x] != m->layout->stages.whole[i + 1])
         return false;
@@ -377,7 +384,7 @@ static void place_gradients(struct maker *m)
                 l->temporary[edge] = add_block(m, floats, step, step);
             } else if (v == g->logits) {
                 continue;
-            } else if (over_dy && m->readers[v] == 1) {
+            } else if (over_dy && m->readers[v] == 1 && stored_alike(m, v, i + 1)) {
                 over_dy = false;
                 l->gradient[v] = l->gradient[i + 1];
                 extend_block(m, l->gradient[v], step, last);

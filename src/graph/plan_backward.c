@@ -1,5 +1,6 @@
 /* Backward of a plan, and the sums of gradients over the parts of a batch. */
 #include "graph/bytes.h"
+#include "graph/halves.h"
 #include "graph/plan_internal.h"
 
 #include <assert.h>
@@ -15,7 +16,7 @@ static void add_temporaries(struct cnn_plan *plan, const struct cnn_plan_node *p
         float *sum = cnn_plan_block(plan, plan->layout.gradient[value]);
         const float *terms[2] = {sum, p->dx_temporary[k]};
         const struct cnn_kernels *kernels =
-            p->call.node->x_halves ? plan->kernels->halves : plan->kernels;
+            cnn_graph_halves(plan->graph, value) ? plan->kernels->halves : plan->kernels;
         kernels->sum(2, p->call.n * cnn_shape_count(cnn_graph_shape(plan->graph, value)), terms,
                      (struct cnn_activation){.kind = CNN_ACT_NONE}, sum);
     }

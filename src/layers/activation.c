@@ -15,6 +15,7 @@
  *     clip        min(max(x, lowest), highest)
  *     softmax     exp(x) / sum of exp over the channels
  */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 
@@ -125,7 +126,14 @@ static double slope(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_slope_through(call, q, operand, *activation, &linear, out);
 }
 
-static const struct cnn_execution execution = {.forward = forward, .backward = backward};
+static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
+{
+    const struct cnn_activation *activation = node->state;
+    return activation->kind != CNN_ACT_SOFTMAX && cnn_node_halves_alike(node, kernels);
+}
+
+static const struct cnn_execution execution = {
+    .forward = forward, .backward = backward, .halves = halves};
 
 static struct cnn_operation operation(const struct cnn_node *node)
 {

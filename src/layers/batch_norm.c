@@ -201,8 +201,8 @@ static void backward(const struct cnn_call *call)
 
 static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
 {
-    return kernels->halves->batch_norm_forward && fusable(activation_of(node)) &&
-           !cnn_node_frozen(node) && cnn_node_halves_alike(node, kernels);
+    return fusable(activation_of(node)) && !cnn_node_frozen(node) &&
+           cnn_node_halves_alike(node, kernels);
 }
 
 static bool fuse_next(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion)

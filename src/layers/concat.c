@@ -1,4 +1,5 @@
 /* Concat: joins the channels of several values whose heights and widths agree. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 
@@ -25,13 +26,19 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     return CNN_OK;
 }
 
+/* So many numbers of a pixel, as floats: two that are stored as bfloat16 take one. */
+static size_t floats_of(const struct cnn_call *call, size_t numbers)
+{
+    return call->node->y_halves ? numbers / 2 : numbers;
+}
+
 static void forward(const struct cnn_call *call)
 {
     const cnn_shape out = call->node->out;
     size_t pixels = call->n * out.h * out.w, at = 0;
     for (size_t i = 0; i < call->node->input_count; i++) {
         size_t c = call->node->in[i].c;
-        call->kernels->copy(pixels, c, call->x[i], c, call->y + at, out.c);
+        call->kernels->copy(pixels, c, call->x[i], c, call->y + floats_of(call, at), out.c);
         at += c;
     }
 }
@@ -43,7 +50,7 @@ static void backward(const struct cnn_call *call)
     for (size_t i = 0; i < call->node->input_count; i++) {
         size_t c = call->node->in[i].c;
         if (call->dx[i])
-            call->kernels->copy(pixels, c, call->dy + at, out.c, call->dx[i], c);
+            call->kernels->copy(pixels, c, call->dy + floats_of(call, at), out.c, call->dx[i], c);
         at += c;
     }
 }
@@ -98,7 +105,9 @@ const struct cnn_layer_type cnn_layer_concat = {
     .min_inputs = 1,
     .infer = infer,
     .operation = operation,
-    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .execution = &(const struct cnn_execution){.forward = forward,
+                                               .backward = backward,
+                                               .halves = cnn_node_halves_alike},
     .describe = describe,
     .quantization = &cnn_bytes_concatenate,
     .explain = explain,

@@ -2,6 +2,7 @@
  * probability `rate`, and the others scaled by 1 / (1 - rate); in evaluation nothing happens. Huang
  * et al., "Deep Networks with Stochastic Depth", 2016. Backward draws the same images again from
  * the step's seed. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "util/words.h"
@@ -89,7 +90,9 @@ const struct cnn_layer_type cnn_layer_drop_path = {
     .max_inputs = 1,
     .infer = infer,
     .operation = operation,
-    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .execution = &(const struct cnn_execution){.forward = forward,
+                                               .backward = backward,
+                                               .halves = cnn_node_halves_alike},
     .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,

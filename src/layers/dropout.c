@@ -1,6 +1,7 @@
 /* Dropout, Srivastava et al. 2014, inverted: in training a share `rate` of the values becomes 0 and
  * the rest is scaled by 1 / (1 - rate); in evaluation nothing happens. Backward draws the same mask
  * again from the step's seed. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "util/words.h"
@@ -89,7 +90,9 @@ const struct cnn_layer_type cnn_layer_dropout = {
     .max_inputs = 1,
     .infer = infer,
     .operation = operation,
-    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .execution = &(const struct cnn_execution){.forward = forward,
+                                               .backward = backward,
+                                               .halves = cnn_node_halves_alike},
     .quantization = &cnn_bytes_move,
     .explain = explain,
     .slope = slope,

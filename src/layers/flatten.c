@@ -1,5 +1,6 @@
 /* Flatten: c x h x w becomes one list of c * h * w numbers in channel, row, column order, as every
  * framework has it; activations are stored channels last, so the values are transposed. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 
@@ -80,7 +81,9 @@ const struct cnn_layer_type cnn_layer_flatten = {
     .max_inputs = 1,
     .infer = infer,
     .operation = operation,
-    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .execution = &(const struct cnn_execution){.forward = forward,
+                                               .backward = backward,
+                                               .halves = cnn_node_halves_alike},
     .describe = describe,
     .quantization = &cnn_bytes_move,
     .explain = explain,

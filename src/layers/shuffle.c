@@ -1,5 +1,6 @@
 /* Channel shuffle: the channels of each group are dealt out among all groups, so that grouped
  * convolutions exchange what they know. Zhang et al., "ShuffleNet", 2018. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "util/words.h"
@@ -44,7 +45,8 @@ static void forward(const struct cnn_call *call)
 {
     const struct settings *s = call->node->settings;
     const cnn_shape shape = call->node->out;
-    cnn_transpose(call->n * shape.h * shape.w, s->groups, shape.c / s->groups, call->x[0], call->y);
+    call->kernels->transpose(call->n * shape.h * shape.w, s->groups, shape.c / s->groups,
+                             call->x[0], call->y);
 }
 
 static void backward(const struct cnn_call *call)
@@ -52,8 +54,8 @@ static void backward(const struct cnn_call *call)
     const struct settings *s = call->node->settings;
     const cnn_shape shape = call->node->out;
     if (call->dx[0])
-        cnn_transpose(call->n * shape.h * shape.w, shape.c / s->groups, s->groups, call->dy,
-                      call->dx[0]);
+        call->kernels->transpose(call->n * shape.h * shape.w, shape.c / s->groups, s->groups,
+                                 call->dy, call->dx[0]);
 }
 
 static void describe(const struct cnn_node *node, struct cnn_text *out)
@@ -103,7 +105,9 @@ const struct cnn_layer_type cnn_layer_shuffle = {
     .max_inputs = 1,
     .infer = infer,
     .operation = operation,
-    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .execution = &(const struct cnn_execution){.forward = forward,
+                                               .backward = backward,
+                                               .halves = cnn_node_halves_alike},
     .describe = describe,
     .quantization = &cnn_bytes_move,
     .explain = explain,

@@ -1,4 +1,5 @@
 /* Slice: some of the channels that follow one another, as ShuffleNet splits them. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "util/words.h"
@@ -106,7 +107,9 @@ const struct cnn_layer_type cnn_layer_slice = {
     .max_inputs = 1,
     .infer = infer,
     .operation = operation,
-    .execution = &(const struct cnn_execution){.forward = forward, .backward = backward},
+    .execution = &(const struct cnn_execution){.forward = forward,
+                                               .backward = backward,
+                                               .halves = cnn_node_halves_alike},
     .describe = describe,
     .quantization = &cnn_bytes_move,
     .explain = explain,

@@ -352,8 +352,7 @@ static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernel
 {
     const struct cnn_weighted *w = node->state;
     const struct cnn_conv conv = geometry(node);
-    const bool back = w->activation.kind == CNN_ACT_NONE || kernels->halves->activation_backward;
-    return (!node->y_halves || (back && cnn_activation_cuts(w->activation))) &&
+    return (!node->y_halves || cnn_activation_cuts(w->activation)) &&
            kernels->conv_halves(&conv, node->inputs[0] != 0);
 }
 
