@@ -212,6 +212,27 @@ struct cnn_conv_backward_weights {
     size_t first, count;
 };
 
+/* The passes of a convolution. */
+enum cnn_conv_pass { CNN_CONV_FORWARD, CNN_CONV_BACKWARD_DATA, CNN_CONV_BACKWARD_WEIGHTS };
+
+/* What products are made of. PAIRS: of bfloat16. */
+enum cnn_factors { CNN_FACTORS_FLOATS, CNN_FACTORS_PAIRS, CNN_FACTORS_BYTES, CNN_FACTORS_KINDS };
+
+/* Multiply-adds, and of what. */
+struct cnn_work {
+    double products;
+    enum cnn_factors factors;
+};
+
+/* The direct sum of a pass over one image, products with what padding holds included. */
+static inline struct cnn_work cnn_conv_direct_work(const struct cnn_conv *c,
+                                                   enum cnn_factors factors)
+{
+    return (struct cnn_work){.products = (double)(c->out_h * c->out_w) * (double)c->out_c *
+                                         (double)cnn_conv_filter_floats(c),
+                             .factors = factors};
+}
+
 /* A convolution of bytes. Where y is floats, the activation comes behind the sums, else it is in
  * the integers; then the largest of each window. */
 struct cnn_conv_int8_forward {
@@ -415,6 +436,9 @@ struct cnn_kernels {
     void (*conv_backward_weights)(const struct cnn_conv *c,
                                   const struct cnn_conv_backward_weights *pass);
 
+    /* For benchmarks: what a pass multiplies for each image, by the algorithm that it goes by. */
+    struct cnn_work (*conv_work)(const struct cnn_conv *c, enum cnn_conv_pass pass);
+
     /* Convolution of bytes, x, by weights of -128 to 127, codes of their filters' scales (bytes.h),
      * in exact integers. At most CNN_INT8_DEPTH products make a sum. Padding of zeros holds x's
      * zero. pack: codes as files have weights; the integers' x and bias. As above, packed and
@@ -605,10 +629,14 @@ struct cnn_kernels {
     void (*resample)(const struct cnn_resample *r, size_t n, const float *x, float *y);
     void (*resample_backward)(const struct cnn_resample *r, size_t n, const float *dy, float *dx);
 
-    /* For benchmarks: the calling thread does rounds of multiply-adds as fast as they go, writes a
-     * number that comes of them to result, and returns how many operations they were (a
-     * multiply-add is two). NULL in ref. */
-    double (*peak)(size_t rounds, float *result);
+    /* For benchmarks: the calling thread does rounds of multiply-adds of such factors as fast as
+     * they go, writes a number that comes of them to result, and returns how many operations they
+     * were (a multiply-add is two). NULL in ref, and where nothing is computed by such factors. */
+    double (*peak[CNN_FACTORS_KINDS])(size_t rounds, float *result);
+
+    /* For benchmarks: the calling thread reads x, a multiple of 1024 floats, rounds times as fast
+     * as it goes, and writes a number that comes of them to result. NULL in ref. */
+    void (*read)(const float *x, size_t floats, size_t rounds, float *result);
 };
 
 /* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none

@@ -6,6 +6,7 @@
 const struct cnn_kernels cnn_kernels_ref = {
     .name = "ref",
     .conv_packed_floats = cnn_conv_packed_floats_ref,
+    .conv_work = cnn_conv_work_ref,
     .conv_scratch_floats = cnn_conv_scratch_floats_ref,
     .dense_scratch_floats = cnn_conv_scratch_floats_ref,
     .conv_pack = cnn_conv_pack_ref,

@@ -16,6 +16,7 @@ void cnn_conv_backward_data_ref(const struct cnn_conv *c,
                                 const struct cnn_conv_backward_data *pass);
 void cnn_conv_backward_weights_ref(const struct cnn_conv *c,
                                    const struct cnn_conv_backward_weights *pass);
+struct cnn_work cnn_conv_work_ref(const struct cnn_conv *c, enum cnn_conv_pass pass);
 
 size_t cnn_conv_int8_packed_floats_ref(const struct cnn_conv *c);
 size_t cnn_conv_int8_scratch_floats_ref(const struct cnn_conv *c, size_t n);

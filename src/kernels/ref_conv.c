@@ -251,6 +251,12 @@ size_t cnn_conv_scratch_floats_ref(const struct cnn_conv *c, size_t n)
     return 0;
 }
 
+struct cnn_work cnn_conv_work_ref(const struct cnn_conv *c, enum cnn_conv_pass pass)
+{
+    (void)pass;
+    return cnn_conv_direct_work(c, CNN_FACTORS_FLOATS);
+}
+
 void cnn_conv_pack_ref(const struct cnn_conv *c, bool backward, const float *w, const float *scale,
                        float *packed)
 {

@@ -53,7 +53,7 @@ static void run_peak(void *context, size_t task, size_t thread)
     double *flops = context, begun = cnn_seconds_on(CLOCK_THREAD_CPUTIME_ID);
     float result;
     (void)thread;
-    double operations = cnn_kernels()->peak(PEAK_ROUNDS, &result);
+    double operations = cnn_kernels()->peak[CNN_FACTORS_FLOATS](PEAK_ROUNDS, &result);
     flops[task] = operations / (cnn_seconds_on(CLOCK_THREAD_CPUTIME_ID) - begun);
 }
 
@@ -62,7 +62,7 @@ static void measure_peak(struct bench *b)
     double flops[CNN_MAX_THREADS];
     size_t threads = (size_t)cnn_parallel_threads();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    for (size_t i = 0; i < PEAK_RUNS && cnn_kernels()->peak; i++) {
+    for (size_t i = 0; i < PEAK_RUNS && cnn_kernels()->peak[CNN_FACTORS_FLOATS]; i++) {
         double sum = 0;
         cnn_parallel_for(threads, run_peak, flops);
         for (size_t k = 0; k < threads; k++)

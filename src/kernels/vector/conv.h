@@ -16,5 +16,6 @@ void CNN_BF16_NAME(cnn_conv_backward_data)(const struct cnn_conv *c,
                                            const struct cnn_conv_backward_data *pass);
 void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
                                               const struct cnn_conv_backward_weights *pass);
+struct cnn_work CNN_BF16_NAME(cnn_conv_work)(const struct cnn_conv *c, enum cnn_conv_pass pass);
 
 #endif

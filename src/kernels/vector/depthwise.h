@@ -9,6 +9,9 @@
 /* Whether this convolution goes this way, in all passes. */
 bool CNN_ISA_NAME(cnn_depthwise_fits)(const struct cnn_conv *c);
 
+/* Products that a pass makes of an image: those of taps that lie on it. */
+double CNN_ISA_NAME(cnn_depthwise_products)(const struct cnn_conv *c);
+
 /* Weights are packed once, for all passes: [vector of filters][tap][VLEN]. */
 size_t CNN_ISA_NAME(cnn_depthwise_packed_floats)(const struct cnn_conv *c);
 void CNN_ISA_NAME(cnn_depthwise_pack)(const struct cnn_conv *c, const float *w, const float *scale,

@@ -48,3 +48,31 @@ void CNN_ISA_NAME(cnn_depthwise_pack)(const struct cnn_conv *c, const float *w, 
             packed[filter / VLEN * VLEN * taps + tap * VLEN + filter % VLEN] = weight;
         }
 }
+
+/* Pairs of an output and a tap of its that lies on the image, along one axis. */
+static double products_along(const struct cnn_axis *axis)
+{
+    double sum = 0;
+    for (size_t i = 0; i < axis->count; i++) {
+        const struct cnn_range taps = cnn_axis_taps(axis, i);
+        sum += taps.end > taps.begin ? (double)(taps.end - taps.begin) : 0;
+    }
+    return sum;
+}
+
+double CNN_ISA_NAME(cnn_depthwise_products)(const struct cnn_conv *c)
+{
+    const struct cnn_axis rows = {.size = c->in_h,
+                                  .count = c->out_h,
+                                  .taps = c->kernel_h,
+                                  .stride = c->stride_h,
+                                  .dilation = c->dilation_h,
+                                  .pad = (ptrdiff_t)c->pad_top},
+                          columns = {.size = c->in_w,
+                                     .count = c->out_w,
+                                     .taps = c->kernel_w,
+                                     .stride = c->stride_w,
+                                     .dilation = c->dilation_w,
+                                     .pad = (ptrdiff_t)c->pad_left};
+    return (double)c->out_c * products_along(&rows) * products_along(&columns);
+}

@@ -4,6 +4,7 @@
 #include "kernels/vector/dense.h"
 #include "kernels/vector/int8.h"
 #include "kernels/vector/ops.h"
+#include "kernels/vector/pairs.h"
 
 #define STRING2(x) #x
 #define STRING(x)  STRING2(x)
@@ -35,6 +36,7 @@ const struct cnn_kernels TABLE = {
     .conv_forward = CNN_BF16_NAME(cnn_conv_forward),
     .conv_backward_data = CNN_BF16_NAME(cnn_conv_backward_data),
     .conv_backward_weights = CNN_BF16_NAME(cnn_conv_backward_weights),
+    .conv_work = CNN_BF16_NAME(cnn_conv_work),
     .conv_int8_packed_floats = CNN_INT8_NAME(cnn_conv_int8_packed_floats),
     .conv_int8_scratch_floats = CNN_INT8_NAME(cnn_conv_int8_scratch_floats),
     .conv_int8_pack = CNN_INT8_NAME(cnn_conv_int8_pack),
@@ -94,5 +96,7 @@ const struct cnn_kernels TABLE = {
     .space_to_depth = cnn_space_to_depth,
     .resample = cnn_resample,
     .resample_backward = cnn_resample_backward,
-    .peak = CNN_ISA_NAME(cnn_peak),
+    .peak = {CNN_ISA_NAME(cnn_peak), CNN_FAST_PAIRS ? CNN_BF16_NAME(cnn_peak_pairs) : NULL,
+             CNN_INT8_NAME(cnn_peak_bytes)},
+    .read = CNN_ISA_NAME(cnn_read),
 };

@@ -11,6 +11,10 @@
 /* Whether this convolution can go this way, in all passes. */
 bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c);
 
+/* Products that a pass makes of an image: 36 for each tile, channel and filter of its group. Tiles
+ * are of the output, and in the gradient of the data of the input. */
+double CNN_ISA_NAME(cnn_winograd_products)(const struct cnn_conv *c, enum cnn_conv_pass pass);
+
 /* Whether its packed weights are transformed when they are used. */
 bool CNN_ISA_NAME(cnn_winograd_late)(const struct cnn_conv *c);
 

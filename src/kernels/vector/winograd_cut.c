@@ -44,6 +44,14 @@ bool CNN_ISA_NAME(cnn_winograd_fits)(const struct cnn_conv *c)
            group_out >= MIN_CHANNELS && worth_it(c->out_h, c->out_w) && worth_it(c->in_h, c->in_w);
 }
 
+double CNN_ISA_NAME(cnn_winograd_products)(const struct cnn_conv *c, enum cnn_conv_pass pass)
+{
+    const bool data = pass == CNN_CONV_BACKWARD_DATA;
+    const size_t tiles =
+        tiles_along(data ? c->in_h : c->out_h) * tiles_along(data ? c->in_w : c->out_w);
+    return (double)(tiles * CNN_POINTS) * (double)c->out_c * (double)(c->in_c / c->groups);
+}
+
 /* Cuts the work into tasks. */
 static void cut(struct cnn_winograd_cut *k)
 {
