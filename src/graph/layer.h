@@ -133,6 +133,8 @@ struct cnn_node {
     bool gives_again;      /* in backward y can be had again (`again` of cnn_execution) */
     bool y_over_x;         /* forward may write y over x[0] */
     bool dx_over_dy;       /* backward may write one dx over dy */
+    bool renames;  /* where y lies over x[0], and nothing is drawn, there is nothing to do */
+    size_t unread; /* numbers of an image's input that forward does not read */
     /* of a layer with windows: how its output's height and width come about; else NULL */
     const char *sizes[2];
 
@@ -293,6 +295,11 @@ struct cnn_execution {
      * NULL: they cannot. */
     bool (*halves)(const struct cnn_node *node, const struct cnn_kernels *kernels);
     bool first_alone; /* of the inputs the first one alone can; the others are floats */
+
+    /* What a pass multiplies for each image, passes being named as those of a conv: forward, and
+     * both of backward. NULL: nothing. */
+    struct cnn_work (*work)(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            enum cnn_conv_pass pass);
 
     /* Floats of a piece of the weights whose gradients backward can give at a time; NULL, or 0: all
      * of them together. */

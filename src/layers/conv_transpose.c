@@ -289,6 +289,16 @@ static void backward(const struct cnn_call *call)
                                                .scratch = call->scratch});
 }
 
+/* Its passes are those of the convolution that goes the other way. */
+static struct cnn_work work(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            enum cnn_conv_pass pass)
+{
+    const struct state *state = node->state;
+    return kernels->conv_work(&state->back, pass == CNN_CONV_FORWARD ? CNN_CONV_BACKWARD_DATA
+                                            : pass == CNN_CONV_BACKWARD_DATA ? CNN_CONV_FORWARD
+                                                                             : pass);
+}
+
 static void describe(const struct cnn_node *node, struct cnn_text *out)
 {
     const struct settings *s = node->settings;
@@ -461,6 +471,7 @@ const struct cnn_layer_type cnn_layer_conv_transpose = {
             .prepare = prepare,
             .forward = forward,
             .backward = backward,
+            .work = work,
         },
     .describe = describe,
     .explain = explain,

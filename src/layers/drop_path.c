@@ -28,6 +28,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     node->random = s->rate > 0;
     node->y_over_x = true;
     node->dx_over_dy = true;
+    node->renames = true;
     node->effect.kind = CNN_EFFECT_NONE;
     return CNN_OK;
 }

@@ -12,7 +12,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     const cnn_shape in = node->in[0];
     bool same_order = in.c == 1 || in.h * in.w == 1;
     node->out = (cnn_shape){1, cnn_shape_count(in), 1, 1};
-    node->y_over_x = node->dx_over_dy = same_order;
+    node->y_over_x = node->dx_over_dy = node->renames = same_order;
     return CNN_OK;
 }
 

@@ -179,6 +179,14 @@ static void forward(const struct cnn_call *call)
         call->kernels->softmax_exact(cnn_call_rows(call), call->y, call->y);
 }
 
+static struct cnn_work work(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            enum cnn_conv_pass pass)
+{
+    (void)kernels, (void)pass;
+    return cnn_conv_direct_work(&((const struct cnn_weighted *)node->state)->conv,
+                                CNN_FACTORS_BYTES);
+}
+
 const struct cnn_quantization cnn_int8 = {
     .fits = fits,
     .always = always,
@@ -193,5 +201,6 @@ const struct cnn_quantization cnn_int8 = {
             .scratch = scratch_floats,
             .prepare = prepare,
             .forward = forward,
+            .work = work,
         },
 };

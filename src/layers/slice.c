@@ -46,6 +46,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     }
     node->out = node->in[0];
     node->out.c = end - s->start;
+    node->unread = (channels - node->out.c) * node->out.h * node->out.w;
     return CNN_OK;
 }
 

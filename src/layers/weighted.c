@@ -356,6 +356,13 @@ static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernel
            kernels->conv_halves(&conv, node->inputs[0] != 0);
 }
 
+static struct cnn_work work(const struct cnn_node *node, const struct cnn_kernels *kernels,
+                            enum cnn_conv_pass pass)
+{
+    const struct cnn_conv conv = geometry(node);
+    return kernels->conv_work(&conv, pass);
+}
+
 const struct cnn_execution cnn_weighted_execution = {
     .packed = packed_floats,
     .scratch = scratch_floats,
@@ -367,6 +374,7 @@ const struct cnn_execution cnn_weighted_execution = {
     .again = again,
     .sums = CNN_SUMS_BY_LAYER,
     .halves = halves,
+    .work = work,
     .piece = piece_floats,
 };
 

@@ -100,6 +100,18 @@ static const char *size_text(const struct cnn_axis *a, struct cnn_arena *arena)
     return cnn_arena_printf(arena, "%s = %s", expression, value);
 }
 
+/* Pixels that windows see, at most. Windows that are further apart than they are large leave some
+ * out. */
+static size_t pixels_read(const struct cnn_sliding *sliding)
+{
+    size_t pixels = 1;
+    for (int i = 0; i < 2; i++) {
+        const struct cnn_axis *a = &sliding->axis[i];
+        pixels *= a->out * a->kernel < a->in ? a->out * a->kernel : a->in;
+    }
+    return pixels;
+}
+
 cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
                              const struct cnn_window_settings *settings, struct cnn_arena *arena,
                              cnn_diag *diag)
@@ -129,6 +141,7 @@ cnn_status cnn_sliding_infer(struct cnn_sliding *sliding, struct cnn_node *node,
         if (!node->sizes[i])
             return cnn_fail_memory(diag, 0, "a layer");
     }
+    node->unread = (in[0] * in[1] - pixels_read(sliding)) * node->in[0].c;
     node->out.rank = 3;
     node->out.h = sliding->axis[0].out;
     node->out.w = sliding->axis[1].out;

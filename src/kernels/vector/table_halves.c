@@ -11,6 +11,7 @@ const struct cnn_kernels cnn_kernels_halves = {
     /* of convolutions x_halves and y_halves say what their values are */
     .conv_packed_floats = CNN_BF16_NAME(cnn_conv_packed_floats),
     .conv_halves = CNN_BF16_NAME(cnn_conv_halves),
+    .conv_work = CNN_BF16_NAME(cnn_conv_work),
     .conv_scratch_floats = CNN_BF16_NAME(cnn_conv_scratch_floats),
     .dense_scratch_floats = CNN_BF16_NAME(cnn_dense_scratch_floats),
     .conv_pack = CNN_BF16_NAME(cnn_conv_pack),
