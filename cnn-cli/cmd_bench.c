@@ -1,6 +1,5 @@
 /* cnn bench: the time of a training step, or of inference, whole and by layer. */
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "command.h"
 #include "json.h"
@@ -39,18 +38,12 @@ static const struct cnn_option options[] = {
     CNN_OPTION_END,
 };
 
+/* Where bytes come from. */
+static const char *const levels[] = {"L1", "L2", "L3", "memory"};
+
 static const char *what(const struct settings *settings)
 {
     return settings->infer ? "infer" : "train";
-}
-
-/* The most memory that this process has had. */
-static uint64_t process_bytes(void)
-{
-    struct rusage usage = {0};
-
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)usage.ru_maxrss * 1024;
 }
 
 static void print_layer_json(const cnn_bench_layer *layer)
@@ -62,6 +55,9 @@ static void print_layer_json(const cnn_bench_layer *layer)
     cnn_json_real("gflops", layer->gflops);
     cnn_json_real("peak_share", layer->peak_share);
     cnn_json_text("joined", layer->joined);
+    cnn_json_real("bound_ms", layer->bound_ms);
+    cnn_json_real("bound_share", layer->bound_share);
+    cnn_json_text("bound_by", layer->bound_by);
     cnn_json_close();
 }
 
@@ -84,7 +80,15 @@ static void print_json(const struct settings *settings, const cnn_bench_result *
     cnn_json_count("layer_runs", result->layer_runs);
     cnn_json_text("kernels", result->kernels);
     cnn_json_count("memory_bytes", result->peak_bytes);
-    cnn_json_count("process_bytes", process_bytes());
+    cnn_json_count("process_bytes", result->process_bytes);
+    cnn_json_real("bound_ms", result->bound_ms);
+    cnn_json_real("bound_share", result->bound_share);
+    cnn_json_real("peak_bf16_gflops", result->peak_bf16_gflops);
+    cnn_json_real("peak_int8_gflops", result->peak_int8_gflops);
+    cnn_json_open("bandwidth_gb_per_s", '{');
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        cnn_json_real(levels[i], result->bandwidth_gb[i]);
+    cnn_json_close();
     cnn_json_open("layers", '[');
     for (size_t i = 0; i < result->layers; i++)
         print_layer_json(&result->layer[i]);
@@ -108,7 +112,7 @@ static void add_layer(struct cnn_table *table, const struct settings *settings,
     cnn_table_add(table, "%s", layer->name);
     if (layer->joined) {
         cnn_table_add(table, "in %s", layer->joined);
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 6; i++)
             cnn_table_add(table, "%s", "");
         return;
     }
@@ -120,13 +124,15 @@ static void add_layer(struct cnn_table *table, const struct settings *settings,
     cnn_table_add(table, "%s", cnn_show_percent(ms / total).text);
     add_number(table, "%.1f", layer->gflops);
     add_number(table, "%.1f%%", 100 * layer->peak_share);
+    add_number(table, "%.1f%%", 100 * layer->bound_share);
+    cnn_table_add(table, "%s", layer->bound_by ? layer->bound_by : "");
 }
 
 static cnn_status print_layers(const struct settings *settings, const cnn_bench_result *result)
 {
-    static const struct cnn_column columns[] = {{"layer", false},      {"forward ms", true},
-                                                {"backward ms", true}, {"share", true},
-                                                {"GFLOP/s", true},     {"of peak", true}};
+    static const struct cnn_column columns[] = {
+        {"layer", false},  {"forward ms", true}, {"backward ms", true}, {"share", true},
+        {"GFLOP/s", true}, {"of peak", true},    {"of bound", true},    {"bound by", false}};
     struct cnn_table *table = cnn_table_new(columns, sizeof columns / sizeof *columns);
     double total = 0;
     bool printed = false;
@@ -149,18 +155,35 @@ static bool beyond_peak(const cnn_bench_result *result)
     return result->peak_share > 1;
 }
 
+static void print_peaks(const cnn_bench_result *result)
+{
+    printf("peak         %.1f GFLOP/s measured with bare multiply-adds; the whole reaches %s\n",
+           result->peak_gflops, cnn_show_percent(result->peak_share).text);
+    if (result->peak_bf16_gflops > 0)
+        printf("             %.1f GFLOP/s of bfloat16\n", result->peak_bf16_gflops);
+    if (result->peak_int8_gflops > 0)
+        printf("             %.1f GFLOP/s of bytes\n", result->peak_int8_gflops);
+    printf("bandwidth    ");
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (result->bandwidth_gb[i] > 0)
+            printf("%s%s %.1f", i > 0 ? ", " : "", levels[i], result->bandwidth_gb[i]);
+    printf(" GB/s measured by reading\n");
+    printf("bound        %.3f ms, the sum of the layers'; the whole reaches %s\n", result->bound_ms,
+           cnn_show_percent(result->bound_share).text);
+}
+
 static void print_whole(const cnn_bench_result *result)
 {
     printf("\nwhole        %.3f ms (median of %zu; half of them within %.3f to %.3f)\n", result->ms,
            result->runs, result->quartile_ms[0], result->quartile_ms[1]);
     printf("throughput   %.1f images/s, %.1f GFLOP/s\n", result->images_per_s, result->gflops);
     if (result->peak_gflops > 0)
-        printf("peak         %.1f GFLOP/s measured with bare multiply-adds; the whole reaches %s\n",
-               result->peak_gflops, cnn_show_percent(result->peak_share).text);
+        print_peaks(result);
     printf("memory       %s (process %s)\n", cnn_show_bytes(result->peak_bytes).text,
-           cnn_show_bytes(process_bytes()).text);
+           cnn_show_bytes(result->process_bytes).text);
     if (beyond_peak(result))
-        printf("\nMore than 100%%: GFLOP/s count the operations of the direct sum, and the peak is "
+        printf("\nMore than 100%% of the peak: GFLOP/s count the operations of the direct sum, and "
+               "the peak is "
                "float32's. Winograd's algorithm needs fewer;\n"
                "bf16 and int8 are faster.\n");
 }

@@ -326,6 +326,41 @@ static void test_caches_are_assumed_when_the_machine_says_nothing(void **state)
     assert_int_equal(cnn_cache_room(&c[2], 4, 4), 0);
 }
 
+/* A tuned layer that is large enough that the clock costs nothing beside it. */
+static void test_bench_gives_each_layer_a_share_of_its_bound(void **state)
+{
+    (void)state;
+    cnn_model *model = network_open(
+        "input: [64, 28, 28]\nlayers:\n"
+        "- {type: conv, filters: 64, kernel_size: 3, padding: 1}\n"
+        "- {type: batch_norm, activation: relu}\n"
+        "- {type: pool, pool_type: max, kernel_size: 3, stride: 1}\n- {type: flatten}\n"
+        "- {type: dense, units: 10}\ntrain: {batch_size: 4}\n");
+    for (int infer = 0; infer < 2; infer++) {
+        cnn_bench_result *r = NULL;
+        const cnn_bench_options options = {.infer = infer, .batch = 4, .seconds = 0.02};
+        assert_int_equal(cnn_bench(model, &options, &r, NULL), CNN_OK);
+        if (!measurable()) {
+            assert_true(r->bound_ms == 0 && r->bound_share == 0 && !r->layer[0].bound_by);
+        } else {
+            double sum = 0;
+            for (size_t i = 0; i < r->layers; i++) {
+                const cnn_bench_layer *l = &r->layer[i];
+                sum += l->bound_ms;
+                assert_true(l->bound_share >= 0 && (i > 0 || l->bound_share < 1.1));
+                assert_int_equal(l->bound_ms > 0, !l->joined);
+                assert_int_equal(l->bound_ms > 0, l->bound_by ? 1 : 0);
+            }
+            assert_string_equal(r->layer[0].bound_by, "compute");
+            assert_string_not_equal(r->layer[2].bound_by, "compute");
+            assert_true(near(r->bound_ms, sum) && near(r->bound_share, sum / r->ms));
+            assert_true(r->bandwidth_gb[0] > 0 && r->peak_bf16_gflops == 0);
+        }
+        cnn_bench_result_free(r);
+    }
+    cnn_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +380,7 @@ int main(void)
         TEST(test_measured_rates_can_be_true),
         TEST(test_caches_are_those_of_the_machine),
         TEST(test_caches_are_assumed_when_the_machine_says_nothing),
+        TEST(test_bench_gives_each_layer_a_share_of_its_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1363,6 +1363,12 @@ typedef struct cnn_bench_layer {
     const char *joined;
     double forward_ms, backward_ms, gflops;
     double peak_share; /* gflops / peak_gflops */
+    /* The least time for what it multiplies, at the peak of such products, or for the bytes that it
+     * moves, at the bandwidth of the cache that can hold them: whichever is longer, of forward and
+     * of backward. 0: it does nothing, or is fused, or the kernels are ref. */
+    double bound_ms, bound_share; /* bound_ms / its time */
+    /* what sets most of bound_ms: "compute", "L1", "L2", "L3" or "memory"; NULL: there is none */
+    const char *bound_by;
 } cnn_bench_layer;
 
 typedef struct cnn_bench_result {
@@ -1374,9 +1380,17 @@ typedef struct cnn_bench_result {
     /* measured with float32 multiply-adds on all threads and the kernels' instruction set; 0 for
      * ref */
     double peak_gflops, peak_share;
-    cnn_bench_layer *layer; /* medians of separate runs that time each layer */
-    size_t layer_runs;      /* the number of these runs */
-    size_t peak_bytes;      /* of the plan: parameters, gradients, activations, scratch */
+    cnn_bench_layer *layer;       /* medians of separate runs that time each layer */
+    size_t layer_runs;            /* the number of these runs */
+    size_t peak_bytes;            /* of the plan: parameters, gradients, activations, scratch */
+    double bound_ms, bound_share; /* the sum of the layers', and its part of ms; 0 for ref */
+    /* peaks of products of bfloat16 and of bytes; 0: the network makes none that are faster */
+    double peak_bf16_gflops, peak_int8_gflops;
+    /* what all threads read per second, in 10^9 bytes, from caches of level 1 to 3 and from
+     * memory; 0: there is no such level, or the kernels are ref */
+    double bandwidth_gb[4];
+    size_t process_bytes; /* most that the process had before bandwidths were measured; 0: unknown
+                           */
 } cnn_bench_result;
 
 /* options may be NULL. */

@@ -1,10 +1,11 @@
 /* Benchmark: the real training step, or inference, on random data. First whole steps, undisturbed;
- * then some with a clock around every layer. Before and after, the most that the machine computes:
- * bare multiply-adds on all threads. */
+ * then some with a clock around every layer. Before and after, the most that the machine computes;
+ * at the end, the most that it reads. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
+#include "train/roofline.h"
 #include "train/step.h"
 #include "util/allocate.h"
 #include "util/clock.h"
@@ -15,8 +16,6 @@
 #define MAX_RUNS          100000
 #define MAX_OBSERVED_RUNS 100
 #define DEFAULT_SECONDS   3.0
-#define PEAK_RUNS         4       /* of which the fastest counts */
-#define PEAK_ROUNDS       1500000 /* about 6 ms */
 
 struct bench {
     cnn_model *model;
@@ -30,8 +29,9 @@ struct bench {
     double *times;   /* of whole runs, seconds */
     double *samples; /* [node][backward][observed run] */
     size_t runs, observed;
-    double begun;      /* of the layer under way */
-    double peak_flops; /* of all threads, per second; 0: these kernels have none */
+    double begun; /* of the layer under way */
+    struct cnn_roofline roofline;
+    size_t process_bytes;
 };
 
 static int compare_doubles(const void *a, const void *b)
@@ -46,32 +46,25 @@ static double median(double *values, size_t count)
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* Operations per second of the calling thread, while it has a core: what others do on this machine
- * is no part of what it can do. */
-static void run_peak(void *context, size_t task, size_t thread)
+/* The products that the network makes, and those of floats, which all are compared with. */
+static void measure_peaks(struct bench *b)
 {
-    double *flops = context, begun = cnn_seconds_on(CLOCK_THREAD_CPUTIME_ID);
-    float result;
-    (void)thread;
-    double operations = cnn_kernels()->peak[CNN_FACTORS_FLOATS](PEAK_ROUNDS, &result);
-    flops[task] = operations / (cnn_seconds_on(CLOCK_THREAD_CPUTIME_ID) - begun);
+    bool wanted[CNN_FACTORS_KINDS] = {[CNN_FACTORS_FLOATS] = true};
+    for (size_t i = 0; i < cnn_plan_graph(b->plan)->count; i++) {
+        const struct cnn_demand d[] = {cnn_demand_forward(b->plan, i, 1),
+                                       cnn_demand_backward(b->plan, i, 1)};
+        for (int f = 0; f < CNN_FACTORS_KINDS; f++)
+            wanted[f] = wanted[f] || d[0].products[f] + d[1].products[f] > 0;
+    }
+    cnn_roofline_measure_peaks(&b->roofline, wanted);
 }
 
-static void measure_peak(struct bench *b)
+/* The most memory that this process has had. */
+static size_t process_bytes(void)
 {
-    double flops[CNN_MAX_THREADS];
-    size_t threads = (size_t)cnn_parallel_threads();
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    for (size_t i = 0; i < PEAK_RUNS && cnn_kernels()->peak[CNN_FACTORS_FLOATS]; i++) {
-        double sum = 0;
-        cnn_parallel_for(threads, run_peak, flops);
-        for (size_t k = 0; k < threads; k++)
-            sum += flops[k];
-        if (cores > 0 && (size_t)cores < threads)
-            sum *= (double)cores / (double)threads;
-        if (b->peak_flops < sum)
-            b->peak_flops = sum;
-    }
+    struct rusage usage = {0};
+    getrusage(RUSAGE_SELF, &usage);
+    return (size_t)usage.ru_maxrss * 1024;
 }
 
 static cnn_status allocate(struct bench *b, cnn_diag *diag)
@@ -141,10 +134,10 @@ static void observe(void *context, size_t node, bool backward, bool begin)
         b->samples[(node * 2 + backward) * MAX_OBSERVED_RUNS + b->observed] += time - b->begun;
 }
 
-static void measure(struct bench *b, double seconds)
+static cnn_status measure(struct bench *b, double seconds, cnn_diag *diag)
 {
     draw_batch(b);
-    measure_peak(b);
+    measure_peaks(b);
     for (size_t i = 0; i < WARM_RUNS; i++)
         run_once(b);
     double end = cnn_now() + seconds;
@@ -156,7 +149,9 @@ static void measure(struct bench *b, double seconds)
          b->observed++)
         run_once(b);
     cnn_plan_observe(b->plan, NULL, NULL);
-    measure_peak(b);
+    measure_peaks(b);
+    b->process_bytes = process_bytes();
+    return cnn_roofline_measure_bandwidth(&b->roofline, diag);
 }
 
 /* Operations of a layer in one run: two per multiply-add; backward takes as many for the gradient
@@ -172,33 +167,64 @@ static double count_operations(const struct bench *b, const struct cnn_node *nod
     return forward;
 }
 
-static double share_of_peak(const struct bench *b, double gflops)
+static double peak_gflops(const struct bench *b, enum cnn_factors factors)
 {
-    return b->peak_flops > 0 ? gflops * 1e9 / b->peak_flops : 0;
+    return b->roofline.peak[factors] * 1e-9;
+}
+
+static double share_of(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+/* Sets the layer's bound, where it is not fused with one before it. */
+static void bound_layer(const struct bench *b, size_t step, cnn_bench_layer *layer)
+{
+    const struct cnn_demand forward = cnn_demand_forward(b->plan, step, b->batch),
+                            backward = cnn_demand_backward(b->plan, step, b->batch);
+    const struct cnn_bound one = cnn_roofline_bound(&b->roofline, &forward),
+                           other = cnn_roofline_bound(&b->roofline, &backward);
+    layer->bound_ms = (one.seconds + other.seconds) * 1e3;
+    layer->bound_share = share_of(layer->bound_ms, layer->forward_ms + layer->backward_ms);
+    layer->bound_by = cnn_limit_name(other.seconds > one.seconds ? other.by : one.by);
+}
+
+static cnn_bench_layer report_layer(struct bench *b, size_t i, double *operations)
+{
+    const struct cnn_node *node = &b->model->graph.nodes[i];
+    double forward = median(b->samples + i * 2 * MAX_OBSERVED_RUNS, b->observed);
+    double backward = median(b->samples + (i * 2 + 1) * MAX_OBSERVED_RUNS, b->observed);
+    double time = forward + backward;
+    size_t lead = cnn_plan_lead(b->plan, i);
+    *operations =
+        count_operations(b, node, false) + (b->infer ? 0 : count_operations(b, node, true));
+    double gflops = share_of(*operations, time) * 1e-9;
+    return (cnn_bench_layer){.name = node->name,
+                             .joined = lead != i ? b->model->graph.nodes[lead].name : NULL,
+                             .forward_ms = forward * 1e3,
+                             .backward_ms = backward * 1e3,
+                             .gflops = gflops,
+                             .peak_share = share_of(gflops, peak_gflops(b, CNN_FACTORS_FLOATS))};
 }
 
 static void report_layers(struct bench *b, cnn_bench_result *result)
 {
     double operations = 0;
-    for (size_t i = 0; i < result->layers; i++) {
-        const struct cnn_node *node = &b->model->graph.nodes[i];
-        double forward = median(b->samples + i * 2 * MAX_OBSERVED_RUNS, b->observed);
-        double backward = median(b->samples + (i * 2 + 1) * MAX_OBSERVED_RUNS, b->observed);
-        double own =
-            count_operations(b, node, false) + (b->infer ? 0 : count_operations(b, node, true));
-        double time = forward + backward, gflops = time > 0 ? own / time * 1e-9 : 0;
-        size_t lead = cnn_plan_lead(b->plan, i);
+    for (size_t i = 0, step = 0; i < result->layers; i++) {
+        cnn_bench_layer *layer = &result->layer[i];
+        double own;
+        *layer = report_layer(b, i, &own);
         operations += own;
-        result->layer[i] =
-            (cnn_bench_layer){.name = node->name,
-                              .joined = lead != i ? b->model->graph.nodes[lead].name : NULL,
-                              .forward_ms = forward * 1e3,
-                              .backward_ms = backward * 1e3,
-                              .gflops = gflops,
-                              .peak_share = share_of_peak(b, gflops)};
+        if (layer->joined)
+            continue;
+        if (result->peak_gflops > 0)
+            bound_layer(b, step, layer);
+        result->bound_ms += layer->bound_ms;
+        step++;
     }
+    result->bound_share = share_of(result->bound_ms, result->ms);
     result->gflops = operations / result->ms * 1e-6;
-    result->peak_share = share_of_peak(b, result->gflops);
+    result->peak_share = share_of(result->gflops, result->peak_gflops);
 }
 
 static size_t count_bytes(struct bench *b)
@@ -218,7 +244,10 @@ static cnn_status report(struct bench *b, cnn_bench_result **out, cnn_diag *diag
                                .runs = b->runs,
                                .layers = b->model->graph.count,
                                .layer_runs = b->observed,
-                               .peak_gflops = b->peak_flops * 1e-9,
+                               .peak_gflops = peak_gflops(b, CNN_FACTORS_FLOATS),
+                               .peak_bf16_gflops = peak_gflops(b, CNN_FACTORS_PAIRS),
+                               .peak_int8_gflops = peak_gflops(b, CNN_FACTORS_BYTES),
+                               .process_bytes = b->process_bytes,
                                .threads = cnn_parallel_threads(),
                                .kernels = cnn_kernels()->name,
                                .peak_bytes = count_bytes(b)};
@@ -234,6 +263,8 @@ static cnn_status report(struct bench *b, cnn_bench_result **out, cnn_diag *diag
     result.quartile_ms[0] = b->times[b->runs / 4] * 1e3; /* median has sorted them */
     result.quartile_ms[1] = b->times[b->runs - 1 - b->runs / 4] * 1e3;
     result.images_per_s = (double)b->batch / seconds;
+    for (int i = 0; i < CNN_LEVELS; i++)
+        result.bandwidth_gb[i] = b->roofline.bandwidth[i] * 1e-9;
     report_layers(b, &result);
     *made = result;
     *out = made;
@@ -257,10 +288,10 @@ cnn_status cnn_bench(cnn_model *model, const cnn_bench_options *options, cnn_ben
     cnn_status status = cnn_model_has_parameters(model, diag);
     if (status == CNN_OK)
         status = allocate(&b, diag);
-    if (status == CNN_OK) {
-        measure(&b, options->seconds > 0 ? options->seconds : DEFAULT_SECONDS);
+    if (status == CNN_OK)
+        status = measure(&b, options->seconds > 0 ? options->seconds : DEFAULT_SECONDS, diag);
+    if (status == CNN_OK)
         status = report(&b, out, diag);
-    }
     release(&b);
     return status;
 }

@@ -1,4 +1,4 @@
-/* Limits of a process: WASI has none. */
+/* Limits of a process, and what it has used: WASI has none, and does not say. */
 #ifndef CNN_WASI_RESOURCE_H
 #define CNN_WASI_RESOURCE_H
 
@@ -15,6 +15,18 @@ struct rlimit {
 static inline int getrlimit(int resource, struct rlimit *out)
 {
     (void)resource, (void)out;
+    return -1;
+}
+
+#define RUSAGE_SELF 0
+
+struct rusage {
+    long ru_maxrss;
+};
+
+static inline int getrusage(int who, struct rusage *out)
+{
+    (void)who, (void)out;
     return -1;
 }
 
