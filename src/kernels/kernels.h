@@ -635,8 +635,9 @@ struct cnn_kernels {
     double (*peak[CNN_FACTORS_KINDS])(size_t rounds, float *result);
 
     /* For benchmarks: the calling thread reads x, a multiple of 1024 floats, rounds times as fast
-     * as it goes, and writes a number that comes of them to result. NULL in ref. */
-    void (*read)(const float *x, size_t floats, size_t rounds, float *result);
+     * as it goes, and writes a number that comes of them to result. ahead: it prefetches, which is
+     * faster where x is in no cache, and slower where it is. NULL in ref. */
+    void (*read)(const float *x, size_t floats, size_t rounds, bool ahead, float *result);
 };
 
 /* The table in use: the best for this CPU, or the one CNN_CPU names. NULL where CNN_CPU names none

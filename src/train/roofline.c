@@ -19,6 +19,7 @@ struct run {
     enum cnn_factors factors;
     float *x; /* of each thread so many floats */
     size_t floats, rounds;
+    bool ahead; /* prefetches */
     double rate[CNN_MAX_THREADS];
 };
 
@@ -46,9 +47,9 @@ static void run_read(void *context, size_t task, size_t thread)
     float result;
     (void)thread;
     if (r->rounds > 1) /* so that it is where it is to be read from */
-        cnn_kernels()->read(x, r->floats, 1, &result);
+        cnn_kernels()->read(x, r->floats, 1, false, &result);
     const double begun = time_of_thread();
-    cnn_kernels()->read(x, r->floats, r->rounds, &result);
+    cnn_kernels()->read(x, r->floats, r->rounds, r->ahead, &result);
     r->rate[task] = (double)(r->floats * r->rounds * sizeof *x) / (time_of_thread() - begun);
 }
 
@@ -124,11 +125,30 @@ static void fill(void *context, size_t task, size_t thread)
         r->x[task * r->floats + i] = 1;
 }
 
+/* Reads as many floats for each thread, with and without prefetching. */
 static void measure_level(struct run *r, size_t floats, double *best)
 {
     r->floats = floats;
-    r->rounds = READ_BYTES / (floats * sizeof(float)) + 1;
-    measure(r, run_read, best);
+    for (int i = 0; i < 2; i++) {
+        r->ahead = i > 0;
+        measure(r, run_read, best);
+    }
+}
+
+/* Each level, in the arrays that memory was measured in, as far as they go. */
+static void measure_caches(struct run *r, const struct cnn_cache *caches, size_t threads,
+                           double *bandwidth)
+{
+    const size_t most = r->floats;
+    size_t inner = 0;
+    for (int i = 0; i < CNN_CACHE_LEVELS; i++) {
+        const size_t share = share_of(&caches[i], threads), wanted = level_floats(inner, share),
+                     floats = wanted < most ? wanted : most;
+        r->rounds = READ_BYTES / (floats * sizeof(float)) + 1;
+        if (share > 0)
+            measure_level(r, floats, &bandwidth[i]);
+        inner = share > inner ? share : inner;
+    }
 }
 
 cnn_status cnn_roofline_measure_bandwidth(struct cnn_roofline *r, cnn_diag *diag)
@@ -149,15 +169,8 @@ cnn_status cnn_roofline_measure_bandwidth(struct cnn_roofline *r, cnn_diag *diag
         return cnn_fail_memory(diag, threads * run.floats * sizeof(float),
                                "measuring the bandwidth of memory");
     cnn_parallel_for(threads, fill, &run);
-    measure(&run, run_read, &r->bandwidth[CNN_LEVEL_MEMORY]);
-    const size_t most = run.floats;
-    size_t inner = 0;
-    for (int i = 0; i < CNN_CACHE_LEVELS; i++) {
-        const size_t share = share_of(&caches[i], threads), floats = level_floats(inner, share);
-        if (share > 0)
-            measure_level(&run, floats < most ? floats : most, &r->bandwidth[i]);
-        inner = share > inner ? share : inner;
-    }
+    measure_level(&run, run.floats, &r->bandwidth[CNN_LEVEL_MEMORY]);
+    measure_caches(&run, caches, threads, r->bandwidth);
     cnn_floats_free(run.x);
     return CNN_OK;
 }

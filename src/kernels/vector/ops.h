@@ -90,6 +90,7 @@ void CNN_VALUE_NAME(cnn_put_channels)(size_t pixels, const struct cnn_channel_ra
 double CNN_ISA_NAME(cnn_peak)(size_t rounds, float *result);
 double CNN_BF16_NAME(cnn_peak_pairs)(size_t rounds, float *result);
 double CNN_INT8_NAME(cnn_peak_bytes)(size_t rounds, float *result);
-void CNN_ISA_NAME(cnn_read)(const float *x, size_t floats, size_t rounds, float *result);
+void CNN_ISA_NAME(cnn_read)(const float *x, size_t floats, size_t rounds, bool ahead,
+                            float *result);
 
 #endif

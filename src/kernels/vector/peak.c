@@ -26,19 +26,31 @@ double CNN_ISA_NAME(cnn_peak)(size_t rounds, float *result)
 
 #define STREAMS ((size_t)4)
 
-/* Four streams at once bring more from memory than one, and of each two vectors take turns, so that
- * no load waits for another. */
-void CNN_ISA_NAME(cnn_read)(const float *x, size_t floats, size_t rounds, float *result)
+/* Several streams at once bring more than one, and of each two vectors take turns, so that no load
+ * waits for another. */
+CNN_INLINE void read_once(const float *x, size_t floats, size_t streams, bool ahead,
+                          vint seen[2 * STREAMS])
 {
-    const size_t stream = floats / STREAMS;
+    const size_t stream = floats / streams;
+    for (size_t i = 0; i < stream; i += 2 * VLEN)
+#pragma GCC unroll 4
+        for (size_t k = 0; k < streams; k++) {
+            const float *from = x + k * stream + i;
+            if (ahead)
+                cnn_prefetch(from, 2 * VLEN);
+            seen[2 * k] |= (vint)vload(from);
+            seen[2 * k + 1] |= (vint)vload(from + VLEN);
+        }
+}
+
+void CNN_ISA_NAME(cnn_read)(const float *x, size_t floats, size_t rounds, bool ahead, float *result)
+{
     vint seen[2 * STREAMS] = {{0}}, all = {0};
     for (size_t round = 0; round < rounds; round++) {
-        for (size_t i = 0; i < stream; i += 2 * VLEN)
-#pragma GCC unroll 4
-            for (size_t k = 0; k < STREAMS; k++) {
-                seen[2 * k] |= (vint)vload(x + k * stream + i);
-                seen[2 * k + 1] |= (vint)vload(x + k * stream + i + VLEN);
-            }
+        if (ahead)
+            read_once(x, floats, 2, true, seen);
+        else
+            read_once(x, floats, STREAMS, false, seen);
         __asm__ volatile("" ::: "memory"); /* else one round would do for all */
     }
     for (size_t k = 0; k < 2 * STREAMS; k++)
