@@ -9,16 +9,6 @@
 
 #define RUN ((size_t)512) /* elements that are prefetched at a time */
 
-static inline vfloat absolute(vfloat x)
-{
-    return (vfloat)((vint)x & 0x7fffffff);
-}
-
-static inline vfloat with_sign_of(vfloat magnitude, vfloat sign)
-{
-    return (vfloat)((vint)magnitude | ((vint)sign & (int)0x80000000u));
-}
-
 /* 2^n, and e^r - 1 as *rest, for exp(x) = 2^n * (1 + *rest). x is held between -87 and 88, where
  * 2^n is a normal number; NaN gives a NaN rest. */
 static inline vfloat exp_parts(vfloat x, vfloat *rest)
@@ -42,6 +32,18 @@ static inline vfloat vexp(vfloat x)
 {
     vfloat rest, power = exp_parts(x, &rest);
     return power * rest + power;
+}
+
+/* What tasks activate in their buffers is floats alone: one copy of it is enough. */
+#ifndef CNN_HALVES
+static inline vfloat absolute(vfloat x)
+{
+    return (vfloat)((vint)x & 0x7fffffff);
+}
+
+static inline vfloat with_sign_of(vfloat magnitude, vfloat sign)
+{
+    return (vfloat)((vint)magnitude | ((vint)sign & (int)0x80000000u));
 }
 
 static inline vfloat vexpm1(vfloat x)
@@ -217,8 +219,6 @@ static inline __attribute__((always_inline)) void backward_run(struct cnn_activa
     RUN(CNN_ACT_MISH)                                                                              \
     RUN(CNN_ACT_CLIP)
 
-#ifndef CNN_HALVES
-/* Of floats alone. */
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y)
 {
 #define FORWARD(known)                                                                             \
