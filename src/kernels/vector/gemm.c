@@ -107,13 +107,25 @@ static void multiply_narrow(const struct tile *t)
 }
 #endif
 
-TILES(floats, FLOATS, false)
-TILES(floats_added, FLOATS, true)
-TILES(channels, BY_CHANNEL, false)
+TILES(floats, FLOATS, STORED)
+TILES(floats_added, FLOATS, ADDED)
+TILES(channels, BY_CHANNEL, STORED)
+#if defined(__AVX512F__)
+TILES(floats_rounded, FLOATS, ROUNDED)
+TILES(floats_added_rounded, FLOATS, ADDED_ROUNDED)
+#endif
 
-static const struct cnn_products products_floats = {.tiles = SHAPES(floats),
-                                                    .added = SHAPES(floats_added)},
-                                 products_channels = {.tiles = SHAPES(channels)};
+static const struct cnn_products products_floats = {.tiles =
+                                                        {
+                                                            [STORED] = SHAPES(floats),
+                                                            [ADDED] = SHAPES(floats_added),
+#if defined(__AVX512F__)
+                                                            [ROUNDED] = SHAPES(floats_rounded),
+                                                            [ADDED_ROUNDED] =
+                                                                SHAPES(floats_added_rounded),
+#endif
+                                                        }},
+                                 products_channels = {.tiles = {SHAPES(channels)}};
 
 #define PIECES(name, rows, vectors)                                                                \
     static void name(const struct tile *t)                                                         \
@@ -127,7 +139,7 @@ PIECES(pieces_1x2, 1, 2)
 PIECES(pieces_4x2, 4, 2)
 PIECES(pieces_8x2, TILE_ROWS, 2)
 
-static const struct cnn_products products_pieces = {.tiles = SHAPES(pieces)};
+static const struct cnn_products products_pieces = {.tiles = {SHAPES(pieces)}};
 
 /* Where the loops over rows stand. */
 struct cursor {
@@ -187,14 +199,15 @@ static void panel_multiply(struct tile *t, const struct cnn_gemm *g, size_t colu
                                           : g->by_channel ? &products_channels
                                           : g->pieces     ? &products_pieces
                                                           : &products_floats;
-    cnn_tile_function *const *functions =
-        (t->add ? products->added : products->tiles)[width > VLEN];
+    const enum ending ending =
+        t->halves ? (t->add ? ADDED_ROUNDED : ROUNDED) : (t->add ? ADDED : STORED);
+    cnn_tile_function *const *functions = products->tiles[ending][width > VLEN];
     size_t largest = width > VLEN ? TILE_ROWS : MAX_ROWS;
     struct cursor at = {.a = g->by_channel ? g->a + column : g->a,
                         .c = g->c + (g->halves ? column / 2 : column)};
 #if defined(__AVX512F__)
     bool narrow =
-        products == &products_floats && !t->add && !t->halves && g->columns - column <= VLEN / 2;
+        products == &products_floats && ending == STORED && g->columns - column <= VLEN / 2;
 #endif
     t->tail = g->columns - column < width ? (g->columns - column) % VLEN : 0;
     for (size_t left = cnn_nest_size(&g->rows); left > 0;) {

@@ -67,11 +67,11 @@ CNN_INLINE void tile_store(float *const *c, size_t rows, size_t vectors, size_t 
         }
 }
 
+#if defined(__AVX512F__)
 /* The same of numbers that are stored as bfloat16. */
 CNN_INLINE void tile_load_halves(const float *const *c, size_t rows, size_t vectors, size_t tail,
                                  vfloat acc[MAX_ROWS][2])
 {
-#if defined(__AVX512F__)
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -79,16 +79,11 @@ CNN_INLINE void tile_load_halves(const float *const *c, size_t rows, size_t vect
             const unsigned short *p = (const unsigned short *)c[r] + j * VLEN;
             acc[r][j] = tail && j + 1 == vectors ? vload_halves_tail(p, tail) : vload_halves(p);
         }
-#else
-    (void)c, (void)rows, (void)vectors, (void)tail;
-    memset(acc, 0, MAX_ROWS * sizeof *acc);
-#endif
 }
 
 CNN_INLINE void tile_store_halves(float *const *c, size_t rows, size_t vectors, size_t tail,
                                   vfloat acc[MAX_ROWS][2])
 {
-#if defined(__AVX512F__)
 #pragma GCC unroll 8
     for (size_t r = 0; r < rows; r++)
 #pragma GCC unroll 2
@@ -99,10 +94,8 @@ CNN_INLINE void tile_store_halves(float *const *c, size_t rows, size_t vectors, 
             else
                 vstore_halves(p, acc[r][j]);
         }
-#else
-    (void)c, (void)rows, (void)vectors, (void)tail, (void)acc;
-#endif
 }
+#endif
 
 CNN_INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors,
                            vfloat acc[MAX_ROWS][2])
@@ -129,21 +122,32 @@ CNN_INLINE void tile_begin(const struct tile *t, size_t rows, size_t vectors,
 CNN_INLINE void tile_store_all(const struct tile *t, size_t rows, size_t vectors,
                                vfloat acc[MAX_ROWS][2])
 {
-    if (t->halves)
-        tile_store_halves(t->c, rows, vectors, t->tail, acc);
-    else if (t->tail)
+    if (t->tail)
         tile_store(t->c, rows, vectors, t->tail, acc);
     else
         tile_store(t->c, rows, vectors, 0, acc);
 }
 
+/* What becomes of the sums. */
+enum ending {
+    STORED,
+    ADDED,         /* to an addend first */
+    ROUNDED,       /* stored as bfloat16 */
+    ADDED_ROUNDED, /* both, and so is the addend */
+};
+
 /* Adds the tile's addend. */
-CNN_INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_add(const struct tile *t, size_t rows, size_t vectors, enum ending ending,
+                         vfloat acc[MAX_ROWS][2])
 {
     vfloat addend[MAX_ROWS][2];
-    if (t->halves)
+    (void)ending; /* without bfloat16 there is one */
+#if defined(__AVX512F__)
+    if (ending == ADDED_ROUNDED)
         tile_load_halves(t->addend, rows, vectors, t->tail, addend);
-    else if (t->tail)
+    else
+#endif
+        if (t->tail)
         tile_load(t->addend, rows, vectors, t->tail, addend);
     else
         tile_load(t->addend, rows, vectors, 0, addend);
@@ -164,8 +168,11 @@ CNN_INLINE void tile_prefetch(const struct tile *t, size_t rows, size_t vectors)
             __builtin_prefetch(t->addend[r] + j * VLEN);
 }
 
-CNN_INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vfloat acc[MAX_ROWS][2])
+CNN_INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, enum ending ending,
+                         vfloat acc[MAX_ROWS][2])
 {
+    if (ending == ADDED || ending == ADDED_ROUNDED)
+        tile_add(t, rows, vectors, ending, acc);
     if (t->cut) {
         const vfloat low = vset(t->limits.low), high = vset(t->limits.high);
 #pragma GCC unroll 8
@@ -174,7 +181,12 @@ CNN_INLINE void tile_end(const struct tile *t, size_t rows, size_t vectors, vflo
             for (size_t j = 0; j < vectors; j++)
                 acc[r][j] = vmin(high, vmax(low, acc[r][j]));
     }
-    tile_store_all(t, rows, vectors, acc);
+#if defined(__AVX512F__)
+    if (ending == ROUNDED || ending == ADDED_ROUNDED)
+        tile_store_halves(t->c, rows, vectors, t->tail, acc);
+    else
+#endif
+        tile_store_all(t, rows, vectors, acc);
 }
 
 /* What a step of k multiplies: floats, or the narrow numbers of an element; of depthwise
@@ -196,14 +208,14 @@ CNN_INLINE vfloat add_product(enum product product, vfloat sum, const float *a, 
 }
 
 CNN_INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors,
-                              enum product product, bool adds)
+                              enum product product, enum ending ending)
 {
     vfloat acc[MAX_ROWS][2];
     const float *a[MAX_ROWS], *b = t->b;
     const ptrdiff_t step = t->step;
     const size_t b_step = t->b_step;
     tile_begin(t, rows, vectors, acc);
-    if (adds)
+    if (ending == ADDED || ending == ADDED_ROUNDED)
         tile_prefetch(t, rows, vectors);
     for (size_t s = 0; s < t->segments; s++) {
         ptrdiff_t k = t->segment[s];
@@ -226,9 +238,7 @@ CNN_INLINE void tile_multiply(const struct tile *t, size_t rows, size_t vectors,
                                             vload(b + j * VLEN));
         }
     }
-    if (adds)
-        tile_add(t, rows, vectors, acc);
-    tile_end(t, rows, vectors, acc);
+    tile_end(t, rows, vectors, ending, acc);
 }
 
 typedef void cnn_tile_function(const struct tile *t);
@@ -238,21 +248,21 @@ typedef void cnn_tile_function(const struct tile *t);
 typedef cnn_tile_function *cnn_tile_shapes[2][3];
 
 struct cnn_products {
-    cnn_tile_shapes tiles, added; /* added: to an addend; may be left out */
+    cnn_tile_shapes tiles[4]; /* by ending; all but STORED may be left out */
 };
 
-#define TILE(name, rows, vectors, product, adds)                                                   \
+#define TILE(name, rows, vectors, product, ending)                                                 \
     static void name(const struct tile *t)                                                         \
     {                                                                                              \
-        tile_multiply(t, rows, vectors, product, adds);                                            \
+        tile_multiply(t, rows, vectors, product, ending);                                          \
     }
-#define TILES(name, product, adds)                                                                 \
-    TILE(name##_1x1, 1, 1, product, adds)                                                          \
-    TILE(name##_4x1, 4, 1, product, adds)                                                          \
-    TILE(name##_8x1, MAX_ROWS, 1, product, adds)                                                   \
-    TILE(name##_1x2, 1, 2, product, adds)                                                          \
-    TILE(name##_4x2, 4, 2, product, adds)                                                          \
-    TILE(name##_8x2, TILE_ROWS, 2, product, adds)
+#define TILES(name, product, ending)                                                               \
+    TILE(name##_1x1, 1, 1, product, ending)                                                        \
+    TILE(name##_4x1, 4, 1, product, ending)                                                        \
+    TILE(name##_8x1, MAX_ROWS, 1, product, ending)                                                 \
+    TILE(name##_1x2, 1, 2, product, ending)                                                        \
+    TILE(name##_4x2, 4, 2, product, ending)                                                        \
+    TILE(name##_8x2, TILE_ROWS, 2, product, ending)
 #define SHAPES(name)                                                                               \
     {                                                                                              \
         {name##_1x1, name##_4x1, name##_8x1},                                                      \
