@@ -1,4 +1,4 @@
-/* Plans that train in bf16 store values as bfloat16 where their layers can, and their gradients are
+/* Plans in bf16 store values as bfloat16 where their layers can, and their gradients are
  * those of float32 but for rounding. */
 #include <math.h>
 #include <setjmp.h>
@@ -150,11 +150,16 @@ static void test_values_are_halves_where_layers_can(void **state)
                                          "conv3", "bn3", "sum",   "wide",  "bn4",
                                          "depth", "bn5", "relu",  "mean",  "flat"};
     cnn_model *model = open_network("bf16", residual), *floats = open_network("fp32", residual);
-    const enum cnn_plan_mode others[] = {CNN_PLAN_KEEP, CNN_PLAN_INFER};
+    const enum cnn_plan_mode others[] = {CNN_PLAN_KEEP, CNN_PLAN_WATCH};
     struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_TRAIN, false);
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++)
         if (!stored_as_halves(model, plan, halves[i]))
             fail_msg("%s is stored as floats", halves[i]);
+    assert_false(stored_as_halves(model, plan, "out"));
+    cnn_plan_free(plan);
+    plan = network_plan(model, BATCH, CNN_PLAN_INFER, false);
+    assert_true(stored_as_halves(model, plan, "conv2"));
+    assert_true(stored_as_halves(model, plan, "mean"));
     assert_false(stored_as_halves(model, plan, "out"));
     cnn_plan_free(plan);
     for (size_t i = 0; i < 4; i++) {
@@ -208,6 +213,16 @@ static void test_gradients_are_those_of_floats_but_for_rounding(void **state)
                 "  - {name: l, type: flatten}\n"
                 "  - {name: m, type: dropout, rate: 0.25}\n"
                 "  - {name: n, type: dense, units: 5}\n",
+                0.1);
+    /* a factor that is floats, and alone may have its gradient over that of the product */
+    check_close("  - {name: a, type: conv, filters: 8, kernel_size: 3, stride: 2}\n"
+                "  - {name: b, type: batch_norm}\n"
+                "  - {name: c, type: conv, filters: 8, kernel_size: 1}\n"
+                "  - {name: d, type: mul, from: [b, c]}\n"
+                "  - {name: e, type: add, from: [d, b]}\n"
+                "  - {name: f, type: global_pool, pool_type: avg}\n"
+                "  - {name: g, type: flatten}\n"
+                "  - {name: h, type: dense, units: 5}\n",
                 0.1);
 }
 

@@ -246,6 +246,9 @@ static void test_convolutions_by_pairs_when_usual_networks(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(check_all(cases[i], 1 + i, (struct wanted){i % 2, true, false}), 3);
+    /* taps that a GEMM does not take at once */
+    const struct cnn_conv many = conv_square((struct square){12, 16, 16, 9, 1, 4, 1, 1});
+    assert_int_equal(check_all(many, 2, (struct wanted){false, true, false}), 0);
 }
 
 /* The first layer of a network, whose input is floats, and gets no gradient. */

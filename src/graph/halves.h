@@ -1,6 +1,5 @@
-/* Values that plans for training store as bfloat16, with `precision: bf16`: half of the bytes move,
- * and products read them as they lie. What a layer can do stands in its `halves` of
- * cnn_execution. */
+/* Values that plans store as bfloat16, with `precision: bf16`: half of the bytes move, and products
+ * read them as they lie. What a layer can do stands in its `halves` of cnn_execution. */
 #ifndef CNN_GRAPH_HALVES_H
 #define CNN_GRAPH_HALVES_H
 

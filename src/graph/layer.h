@@ -152,7 +152,7 @@ struct cnn_node {
     const size_t *x_range; /* of each input; NULL: the layer computes with floats */
     size_t y_range;
 
-    /* Set by graph/halves.h, in plans that train: whether the inputs and their gradients, and the
+    /* Set by graph/halves.h, in plans: whether the inputs and their gradients, and the
      * output and its gradient, are stored as bfloat16. */
     bool x_halves, y_halves;
 

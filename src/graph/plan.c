@@ -128,9 +128,11 @@ static cnn_status fuse_layers(struct cnn_arena *arena, const struct cnn_graph *g
                                                       : CNN_FUSE_INFERENCE;
     cnn_status status = cnn_graph_fuse(arena, graph, fusion, out, diag);
     if (status == CNN_OK && mode == CNN_PLAN_INFER)
-        return cnn_graph_use_bytes(arena, &out->graph, diag);
-    if (status == CNN_OK && mode == CNN_PLAN_TRAIN && !options->input_gradient)
-        return cnn_graph_use_halves(arena, &out->graph, kernels, diag);
+        status = cnn_graph_use_bytes(arena, &out->graph, diag);
+    const bool unseen =
+        mode == CNN_PLAN_INFER || (mode == CNN_PLAN_TRAIN && !options->input_gradient);
+    if (status == CNN_OK && unseen)
+        status = cnn_graph_use_halves(arena, &out->graph, kernels, diag);
     return status;
 }
 

@@ -352,7 +352,8 @@ static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernel
 {
     const struct cnn_weighted *w = node->state;
     const struct cnn_conv conv = geometry(node);
-    return (!node->y_halves || cnn_activation_cuts(w->activation)) &&
+    const bool rounds = cnn_activation_cuts(w->activation) && !w->pools;
+    return (!node->y_halves || rounds) && (!w->adds || node->x_halves == node->y_halves) &&
            kernels->conv_halves(&conv, node->inputs[0] != 0);
 }
 

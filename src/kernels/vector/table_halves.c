@@ -18,8 +18,9 @@ const struct cnn_kernels cnn_kernels_halves = {
     .conv_forward = CNN_BF16_NAME(cnn_conv_forward),
     .conv_backward_data = CNN_BF16_NAME(cnn_conv_backward_data),
     .conv_backward_weights = CNN_BF16_NAME(cnn_conv_backward_weights),
-    /* of statistics */
+    /* of statistics and parameters */
     .track = cnn_track,
+    .batch_norm_fold = cnn_batch_norm_fold,
     .pool_forward = CNN_VALUE_NAME(cnn_pool_forward),
     .pool_backward = CNN_VALUE_NAME(cnn_pool_backward),
     .batch_norm_scratch_floats = CNN_VALUE_NAME(cnn_batch_norm_scratch_floats),
