@@ -520,9 +520,7 @@ static void test_activation_when_sizes_are_odd(void **state)
     (void)state;
     static const struct cnn_rows shapes[] = {{1, 1}, {7, 3}, {513, 1}, {3, 1031}, {700, 33}};
     const struct cnn_kernels *k = table_with_halves();
-    for (size_t i = 0; i < COUNT(shapes) * (COUNT(activations) + 1); i++) {
-        const size_t kind = i / COUNT(shapes);
-        const struct cnn_activation softmax = {.kind = CNN_ACT_SOFTMAX};
+    for (size_t i = 0; i < COUNT(shapes) * COUNT(activations); i++) {
         const struct cnn_rows rows = shapes[i % COUNT(shapes)];
         struct pair x = pair_random(rows.count * rows.channels, (unsigned)i);
         for (size_t j = 0; j < x.size; j++)
@@ -532,7 +530,7 @@ static void test_activation_when_sizes_are_odd(void **state)
         pair_round(x);
         for (size_t t = 0; t < COUNT(thread_counts); t++) {
             cnn_parallel_set_threads(thread_counts[t]);
-            activation_compare(k, kind < COUNT(activations) ? activations[kind] : softmax, rows, x);
+            activation_compare(k, activations[i / COUNT(shapes)], rows, x);
         }
         pair_free(x);
     }
@@ -695,6 +693,20 @@ static void test_moves_when_sizes_are_odd(void **state)
 }
 
 /* Those that are halfway between two numbers go to the even one; none is cut off. */
+static void test_living_channels_when_zeros_have_signs(void **state)
+{
+    (void)state;
+    const struct cnn_kernels *k = table_with_halves()->halves;
+    /* 0, -0, the least number, NaN */
+    static uint16_t x[] = {0, 0x8000, 0x8001, 0, 0, 0, 0, 0x7fc0};
+    bool living[4] = {true};
+    assert_int_equal(k->find_living(1, 4, as_floats(x), living), 1);
+    assert_true(living[0] && !living[1] && living[2] && !living[3]);
+    assert_int_equal(k->find_living(2, 4, as_floats(x), living), 1);
+    assert_true(!living[1] && living[3]);
+    assert_int_equal(k->find_living(2, 4, as_floats(x), living), 0);
+}
+
 static void test_rounding_when_worked_out_by_hand(void **state)
 {
     (void)state;
@@ -718,6 +730,7 @@ static void test_rounding_when_worked_out_by_hand(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_living_channels_when_zeros_have_signs),
         cmocka_unit_test(test_rounding_when_worked_out_by_hand),
         cmocka_unit_test(test_batch_norm_when_sizes_are_odd),
         cmocka_unit_test(test_batch_norm_when_rows_are_many),

@@ -3,7 +3,8 @@
  * avx512, avx512vnni, avx512bf16; elsewhere: vec128) from one source. The best one the CPU has is
  * chosen at run time; CNN_CPU forces one.
  *
- * Layout: activations are float32, NHWC: [image][row][column][channel]. Weights come and go as
+ * Layout: activations are float32 (or bfloat16: see `halves`), NHWC: [image][row][column]
+ * [channel]. Weights come and go as
  * files have them: conv OIHW [filters][channels / groups][kernel_h][kernel_w], and a dense layer
  * [units][inputs] is the 1x1 convolution of a 1x1 image. What a fast path wants instead it packs
  * for itself (pack).
@@ -409,8 +410,8 @@ struct cnn_kernels {
      * activations are float arrays below, these read and write numbers of two bytes, rounded to
      * nearest. They compute with floats, and all else stays float: statistics, parameters, their
      * gradients, scratch (so scale_backward's ds is not dy). Members that have no such version are
-     * NULL. NULL where the CPU has no instructions for it; plans then store floats
-     * (graph/halves.h). */
+     * NULL, and activations have none of SOFTMAX. NULL where the CPU has no instructions for it;
+     * plans then store floats (graph/halves.h). */
     const struct cnn_kernels *halves;
 
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed

@@ -302,40 +302,22 @@ static void backward_block(void *context, size_t task, size_t thread)
     }
 }
 
-/* e = exp(x - largest), of at most RUN numbers */
-static void softmax_powers(size_t size, const cnn_number *x, float largest, float *e)
+#ifndef CNN_HALVES
+/* y = exp(x - largest) / sum of these */
+static void softmax_row(size_t c, const float *x, float *y)
 {
-    for (size_t i = 0; i < size; i += VLEN) {
-        size_t lanes = cnn_size_min(VLEN, size - i);
-        vstore_lanes(e + i, lanes, vexp(vload_number_lanes(x + i, lanes) - largest));
-    }
-}
-
-/* y = exp(x - largest) / sum of these. The powers are computed twice: y has no room for them where
- * it is stored in two bytes. */
-static void softmax_row(size_t c, const cnn_number *x, cnn_number *y)
-{
-    float largest = cnn_number_float(x[0]), e[RUN];
+    float largest = x[0];
     double sum = 0;
     for (size_t i = 1; i < c; i++)
-        largest = cnn_number_float(x[i]) > largest ? cnn_number_float(x[i]) : largest;
-    for (size_t at = 0; at < c; at += RUN) {
-        size_t size = cnn_size_min(RUN, c - at);
-        softmax_powers(size, x + at, largest, e);
-        for (size_t i = 0; i < size; i++)
-            sum += (double)e[i];
+        largest = x[i] > largest ? x[i] : largest;
+    for (size_t i = 0; i < c; i += VLEN) {
+        size_t lanes = cnn_size_min(VLEN, c - i);
+        vfloat e = vexp((lanes == VLEN ? vload(x + i) : vload_tail(x + i, lanes)) - largest);
+        for (size_t k = 0; k < lanes; k++)
+            sum += (double)(y[i + k] = e[k]);
     }
-    for (size_t at = 0; at < c; at += RUN) {
-        size_t size = cnn_size_min(RUN, c - at);
-        if (c > RUN)
-            softmax_powers(size, x + at, largest, e);
-        for (size_t i = 0; i < size; i++)
-            e[i] = (float)((double)e[i] / sum);
-        for (size_t i = 0; i < size; i += VLEN) {
-            size_t lanes = cnn_size_min(VLEN, size - i);
-            vstore_number_lanes(y + at + i, lanes, vload_lanes(e + i, lanes));
-        }
-    }
+    for (size_t i = 0; i < c; i++)
+        y[i] = (float)((double)y[i] / sum);
 }
 
 static void softmax_block(void *context, size_t task, size_t thread)
@@ -348,30 +330,22 @@ static void softmax_block(void *context, size_t task, size_t thread)
 }
 
 /* dx = y * (dy - sum of dy * y) */
-static void softmax_backward_row(size_t c, const cnn_number *y, const cnn_number *dy,
-                                 cnn_number *dx)
-{
-    float buffer[RUN];
-    double dot = 0;
-    for (size_t i = 0; i < c; i++)
-        dot += (double)cnn_number_float(dy[i]) * (double)cnn_number_float(y[i]);
-    for (size_t at = 0; at < c; at += RUN) {
-        size_t size = cnn_size_min(RUN, c - at);
-        float *to = cnn_place_numbers(dx + at, buffer);
-        for (size_t i = 0; i < size; i++)
-            to[i] = cnn_number_float(y[at + i]) * (cnn_number_float(dy[at + i]) - (float)dot);
-        cnn_write_numbers(to, size, dx + at);
-    }
-}
-
 static void softmax_backward_block(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct activation_work *k = context;
     size_t c = k->rows.channels, block = cnn_block_rows(c);
-    for (size_t row = task * block; row < cnn_size_min(k->rows.count, (task + 1) * block); row++)
-        softmax_backward_row(c, k->y_in + row * c, k->dy + row * c, k->dx + row * c);
+    for (size_t row = task * block; row < cnn_size_min(k->rows.count, (task + 1) * block); row++) {
+        const float *y = k->y_in + row * c, *dy = k->dy + row * c;
+        float *dx = k->dx + row * c;
+        double dot = 0;
+        for (size_t i = 0; i < c; i++)
+            dot += (double)dy[i] * (double)y[i];
+        for (size_t i = 0; i < c; i++)
+            dx[i] = y[i] * (dy[i] - (float)dot);
+    }
 }
+#endif
 
 void CNN_VALUE_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_rows rows,
                                             const float *x, float *y)
@@ -381,10 +355,12 @@ void CNN_VALUE_NAME(cnn_activation_forward)(struct cnn_activation a, struct cnn_
                                 .rows = rows,
                                 .x = (const cnn_number *)x,
                                 .y = (cnn_number *)y};
+#ifndef CNN_HALVES
     if (a.kind == CNN_ACT_SOFTMAX)
         cnn_parallel_for(cnn_size_divide_up(rows.count, cnn_block_rows(rows.channels)),
                          softmax_block, &k);
     else
+#endif
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), forward_block, &k);
 }
 
@@ -399,9 +375,11 @@ void CNN_VALUE_NAME(cnn_activation_backward)(struct cnn_activation a, struct cnn
                                 .y_in = (const cnn_number *)y,
                                 .dy = (const cnn_number *)dy,
                                 .dx = (cnn_number *)dx};
+#ifndef CNN_HALVES
     if (a.kind == CNN_ACT_SOFTMAX)
         cnn_parallel_for(cnn_size_divide_up(rows.count, cnn_block_rows(rows.channels)),
                          softmax_backward_block, &k);
     else
+#endif
         cnn_parallel_for(cnn_size_divide_up(k.size, CNN_BLOCK), backward_block, &k);
 }

@@ -155,3 +155,18 @@ void CNN_VALUE_NAME(cnn_drop_images)(const struct cnn_drop *d, size_t n, const f
         }
     }
 }
+
+size_t CNN_VALUE_NAME(cnn_find_living)(size_t pixels, size_t channels, const float *x, bool *living)
+{
+    const cnn_number *from = (const cnn_number *)x;
+    size_t alive = 0, found = 0;
+    for (size_t c = 0; c < channels; c++)
+        alive += living[c];
+    for (; pixels > 0 && alive + found < channels; pixels--, from += channels)
+        for (size_t c = 0; c < channels; c++)
+            if (!living[c] && (from[c] & 0x7fff) != 0) { /* without its sign */
+                living[c] = true;
+                found++;
+            }
+    return found;
+}

@@ -76,6 +76,8 @@ void CNN_ISA_NAME(cnn_rmsprop)(size_t size, float *w, const float *grad, float *
 
 #ifdef CNN_HALVES
 /* Those that are plain C for floats (plain.h). */
+size_t CNN_VALUE_NAME(cnn_find_living)(size_t pixels, size_t channels, const float *x,
+                                       bool *living);
 void CNN_VALUE_NAME(cnn_dropout)(const struct cnn_drop *d, const float *x, float *y);
 void CNN_VALUE_NAME(cnn_drop_images)(const struct cnn_drop *d, size_t n, const float *x, float *y);
 void CNN_VALUE_NAME(cnn_transpose)(size_t rows, size_t a, size_t b, const float *x, float *y);

@@ -34,6 +34,7 @@ const struct cnn_kernels cnn_kernels_halves = {
     .scale_backward = CNN_VALUE_NAME(cnn_scale_backward),
     .sum = CNN_VALUE_NAME(cnn_sum),
     .sum_backward = CNN_VALUE_NAME(cnn_sum_backward),
+    .find_living = CNN_VALUE_NAME(cnn_find_living),
     .dropout = CNN_VALUE_NAME(cnn_dropout),
     .drop_images = CNN_VALUE_NAME(cnn_drop_images),
     .transpose = CNN_VALUE_NAME(cnn_transpose),
