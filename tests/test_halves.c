@@ -40,7 +40,7 @@ struct gradients {
     size_t count;
 };
 
-/* Of one step from the gradient of the output on, with two processes' worth of parts or one. */
+/* Of one step from the gradient of the output on. */
 static struct gradients train(cnn_model *model)
 {
     struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_TRAIN, false);
@@ -224,6 +224,35 @@ static void test_gradients_are_those_of_floats_but_for_rounding(void **state)
                 "  - {name: g, type: flatten}\n"
                 "  - {name: h, type: dense, units: 5}\n",
                 0.1);
+    /* activations of products, some of which need what went into them: that is saved, as floats */
+    static const char *const activations[] = {"relu", "gelu", "silu", "mish", "hardswish", "elu"};
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
+        char layers[1024];
+        snprintf(layers, sizeof layers,
+                 "  - {name: a, type: conv, filters: 32, kernel_size: 3}\n"
+                 "  - {name: b, type: batch_norm}\n"
+                 "  - {name: c, type: scale, bias: true}\n"
+                 "  - {name: d, type: %s}\n"
+                 "  - {name: e, type: conv, filters: 32, kernel_size: 1}\n"
+                 "  - {name: f, type: mul, from: [e, d]}\n"
+                 "  - {name: g, type: %s}\n"
+                 "  - {name: h, type: conv, filters: 16, kernel_size: 1}\n"
+                 "  - {name: i, type: flatten}\n"
+                 "  - {name: j, type: dense, units: 5}\n",
+                 activations[i], activations[i]);
+        check_close(layers, 0.1);
+    }
+}
+
+/* A layer without its name, of so many filters where it has any. */
+static void add_layer(struct cnn_text *text, const char *layer, unsigned filters)
+{
+    const char *at = strstr(layer, "FILTERS");
+    if (at)
+        cnn_text_printf(text, "%.*s%u%s", (int)(at - layer), layer, filters,
+                        at + strlen("FILTERS"));
+    else
+        cnn_text_printf(text, "%s", layer);
 }
 
 /* Layers that can and that cannot, in any order, with branches: what one writes the next reads. */
@@ -232,10 +261,10 @@ static void test_gradients_are_close_when_networks_are_random(void **state)
     (void)state;
     skip_without();
     static const char *const layers[] = {
-        "type: conv, filters: 8, kernel_size: 3, padding: 1",
-        "type: conv, filters: 8, kernel_size: 1, activation: relu",
-        "type: conv, filters: 8, kernel_size: 3, padding: 1, groups: 2, activation: silu",
-        "type: conv, filters: 8, kernel_size: 3, padding: same, padding_mode: reflect",
+        "type: conv, filters: FILTERS, kernel_size: 3, padding: 1",
+        "type: conv, filters: FILTERS, kernel_size: 1, activation: relu",
+        "type: conv, filters: FILTERS, kernel_size: 3, padding: 1, groups: 2, activation: silu",
+        "type: conv, filters: FILTERS, kernel_size: 3, padding: same, padding_mode: reflect",
         "type: depthwise_conv, kernel_size: 3, padding: 1, activation: relu",
         "type: batch_norm, activation: relu",
         "type: batch_norm, activation: silu",
@@ -252,24 +281,30 @@ static void test_gradients_are_close_when_networks_are_random(void **state)
         "type: pool, pool_type: avg, kernel_size: 3, stride: 1, padding: 1",
         "type: pool, pool_type: max, kernel_size: 3, stride: 1, padding: 1",
         "type: lrn, size: 3",
-        "type: conv_transpose, filters: 8, kernel_size: 3, padding: 1",
+        "type: conv_transpose, filters: FILTERS, kernel_size: 3, padding: 1",
     };
+    static const unsigned widths[] = {8, 16, 18, 32, 34};
     struct cnn_rng rng = {.state = 5};
     for (int i = 0; i < 60; i++) {
+        const unsigned filters = widths[i % 5];
         struct cnn_text text = {0};
-        cnn_text_printf(&text, "  - {name: l0, type: conv, filters: 8, kernel_size: 3, padding: "
-                               "1}\n");
+        cnn_text_printf(&text,
+                        "  - {name: l0, type: conv, filters: %u, kernel_size: 3, padding: 1}\n",
+                        filters);
         const size_t count = 4 + cnn_rng_below(&rng, 8);
         for (size_t k = 1; k < count; k++) {
             const size_t from = k - 1, other = cnn_rng_below(&rng, (uint32_t)k);
-            if (other != from && cnn_rng_below(&rng, 4) == 0)
+            if (other != from && cnn_rng_below(&rng, 4) == 0) {
                 cnn_text_printf(&text,
                                 "  - {name: l%zu, type: add, from: [l%zu, l%zu], activation: "
                                 "%s}\n",
                                 k, from, other, cnn_rng_below(&rng, 2) ? "relu" : "none");
-            else
-                cnn_text_printf(&text, "  - {name: l%zu, %s}\n", k,
-                                layers[cnn_rng_below(&rng, sizeof layers / sizeof *layers)]);
+            } else {
+                cnn_text_printf(&text, "  - {name: l%zu, ", k);
+                add_layer(&text, layers[cnn_rng_below(&rng, sizeof layers / sizeof *layers)],
+                          filters);
+                cnn_text_printf(&text, "}\n");
+            }
         }
         cnn_text_printf(&text, "  - {type: global_pool, pool_type: avg}\n"
                                "  - {type: flatten}\n"

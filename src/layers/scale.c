@@ -1,7 +1,6 @@
 /* Scale: every channel times a learned number, plus another. Caffe's layer of that name, and the
  * layer scale of Touvron et al., "Going deeper with Image Transformers", 2021, which begins with
  * small numbers. */
-#include "graph/halves.h"
 #include "layers/explain.h"
 #include "layers/scaling.h"
 #include "util/words.h"
@@ -151,7 +150,7 @@ const struct cnn_layer_type cnn_layer_scale = {
     .execution = &(const struct cnn_execution){.scratch = scratch,
                                                .forward = forward,
                                                .backward = backward,
-                                               .halves = cnn_node_halves_alike},
+                                               .halves = cnn_scaling_halves},
     .state_size = sizeof(struct cnn_scaling),
     .fuse = cnn_scaling_fuse,
     .describe = describe,
