@@ -23,6 +23,11 @@ struct cnn_export_type {
     cnn_status (*write)(const struct cnn_export *e);
 };
 
+/* A network of `precision: bf16` rounds what the file's arithmetic does not: the same one in
+ * float32, with the model's own parameters; other models themselves. _free: NULL is legal. */
+cnn_status cnn_export_floats(const struct cnn_export *e, cnn_model **out);
+void cnn_export_floats_free(const struct cnn_export *e, cnn_model *floats);
+
 /* The padding behind the last row or column of an axis whose windows are `out`, before which
  * `before` was padded: as much as before where that gives as many windows, else what the last
  * window reaches. */

@@ -39,40 +39,15 @@ static bool pair_layers(struct cnn_lowering *l, const cnn_model *model, const ch
     return l->layers;
 }
 
-/* A network of `precision: bf16` rounds what the file does not: the same one in float32 is held
- * against it. Its parameters are those of the model. */
-static cnn_status plain_model(const struct cnn_export *e, cnn_model **out)
-{
-    static const char *const words[] = {"precision=fp32"};
-    const struct cnn_overrides overrides = {.words = words, .count = 1};
-    const cnn_model *model = e->model;
-    *out = e->model;
-    if (model->graph.nodes[0].precision != CNN_PRECISION_BF16)
-        return CNN_OK;
-    cnn_status status = cnn_model_from_text(model->name, model->resolved, strlen(model->resolved),
-                                            &overrides, out, e->diag);
-    if (status == CNN_OK)
-        (*out)->parameters = model->parameters;
-    return status;
-}
-
-static void free_plain(const struct cnn_export *e, cnn_model *plain)
-{
-    if (plain == e->model)
-        return;
-    plain->parameters = NULL;
-    cnn_model_free(plain);
-}
-
 static cnn_status compare_layers(const struct cnn_export *e, const struct cnn_lowering *l,
                                  const float *image, struct cnn_onnx_agreement *agreement)
 {
-    cnn_model *plain = NULL;
-    cnn_status status = plain_model(e, &plain);
+    cnn_model *floats = NULL;
+    cnn_status status = cnn_export_floats(e, &floats);
     if (status != CNN_OK)
         return status;
-    status = cnn_onnx_compare(l, plain, image, TOLERANCE, agreement, e->diag);
-    free_plain(e, plain);
+    status = cnn_onnx_compare(l, floats, image, TOLERANCE, agreement, e->diag);
+    cnn_export_floats_free(e, floats);
     return status;
 }
 
