@@ -314,6 +314,11 @@ const struct cnn_call *cnn_plan_step(const struct cnn_plan *plan, size_t i)
     return &plan->nodes[i].call;
 }
 
+size_t cnn_plan_slice(const struct cnn_plan *plan, size_t i)
+{
+    return cnn_stage_of(&plan->layout.stages, i)->slice;
+}
+
 void cnn_plan_take(struct cnn_plan *plan, struct cnn_taker taker)
 {
     plan->taker = taker;

@@ -97,7 +97,8 @@ bool cnn_plan_shared(const struct cnn_plan *plan, size_t node);
 size_t cnn_plan_lead(const struct cnn_plan *plan, size_t node);
 
 /* What node `node` (or the node that does its work) was last called with: its arrays, for layers'
- * explain. */
+ * explain. In plans of modes INFER and TRAIN values between layers, and their gradients, may be
+ * stored as bfloat16 (x_halves and y_halves of the node) or bytes. */
 const struct cnn_call *cnn_plan_call(const struct cnn_plan *plan, size_t node);
 
 /* Called around every node's forward and backward, for benchmarks and inspection; NULL: none. A
@@ -113,6 +114,9 @@ void cnn_plan_observe(struct cnn_plan *plan, cnn_plan_observer *observer, void *
  * their own. The call of its node i. */
 const struct cnn_graph *cnn_plan_graph(const struct cnn_plan *plan);
 const struct cnn_call *cnn_plan_step(const struct cnn_plan *plan, size_t i);
+
+/* The most images that its node i runs on at once. */
+size_t cnn_plan_slice(const struct cnn_plan *plan, size_t i);
 
 size_t cnn_plan_bytes(const struct cnn_plan *plan);
 

@@ -75,7 +75,8 @@ struct cnn_demand cnn_demand_forward(const struct cnn_plan *plan, size_t i, size
     const double image = input_floats(plan, call->node) +
                          (double)cnn_graph_value_floats(cnn_plan_graph(plan), i + 1) +
                          saved_floats(call);
-    return in_bytes(d, image, parameter_floats(call), n, call->n);
+    const size_t slice = cnn_plan_slice(plan, i);
+    return in_bytes(d, image, parameter_floats(call), n, slice < n ? slice : n);
 }
 
 struct cnn_demand cnn_demand_backward(const struct cnn_plan *plan, size_t i, size_t n)

@@ -2,10 +2,10 @@
 #include "train/roofline.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "util/allocate.h"
 #include "util/clock.h"
+#include "util/memory.h"
 #include "util/parallel.h"
 
 #define RUNS        4                  /* of which the fastest counts */
@@ -53,19 +53,14 @@ static void run_read(void *context, size_t task, size_t thread)
     r->rate[task] = (double)(r->floats * r->rounds * sizeof *x) / (time_of_thread() - begun);
 }
 
-static size_t processors(void)
-{
-    const long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (size_t)online : 1;
-}
-
-/* The rates of all threads together, but of no more than there are processors. */
+/* The rates of all threads together, but of no more than there are cores. */
 static double sum_rates(const struct run *r, size_t threads)
 {
     double sum = 0;
     for (size_t k = 0; k < threads; k++)
         sum += r->rate[k];
-    return processors() < threads ? sum * (double)processors() / (double)threads : sum;
+    const size_t cores = (size_t)cnn_parallel_cores();
+    return cores < threads ? sum * (double)cores / (double)threads : sum;
 }
 
 static void measure(struct run *r, cnn_task *task, double *best)
@@ -105,12 +100,14 @@ static size_t level_floats(size_t inner, size_t share)
 }
 
 /* Floats for each thread that the caches, which hold `room` bytes, have mostly lost when they are
- * read again; at most an eighth of the machine's memory for all. */
+ * read again; for all at most a quarter of the memory that this process can still have. */
 static size_t memory_floats(double room, size_t threads)
 {
-    const double most = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 8;
+    struct cnn_memory_room memory;
+    cnn_memory_room("", &memory);
+    const double most = memory.available / 4;
     double bytes = 3 * room > (double)MEMORY_MIN ? 3 * room : (double)MEMORY_MIN;
-    if (most > 0 && bytes > most)
+    if (bytes > most)
         bytes = most;
     const size_t units = (size_t)(bytes / (double)threads) / sizeof(float) / UNIT;
     return (units > 0 ? units : 1) * UNIT;
@@ -160,7 +157,7 @@ cnn_status cnn_roofline_measure_bandwidth(struct cnn_roofline *r, cnn_diag *diag
         return CNN_OK;
     cnn_caches("", caches);
     for (int i = 0; i < CNN_CACHE_LEVELS; i++) {
-        r->room[i] = (double)cnn_cache_room(&caches[i], threads, processors());
+        r->room[i] = (double)cnn_cache_room(&caches[i], threads, (size_t)cnn_parallel_cores());
         room = r->room[i] > room ? r->room[i] : room;
     }
     struct run run = {.floats = memory_floats(room, threads), .rounds = 1};

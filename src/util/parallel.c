@@ -91,13 +91,9 @@ struct cnn_pool *cnn_pool_none(void)
     return &no_pool;
 }
 
-int cnn_parallel_threads(void)
+int cnn_parallel_cores(void)
 {
-    static atomic_int cores; /* that this process may use */
-    if (thread_pool)
-        return (int)thread_pool->limit;
-    if (wanted_threads > 0)
-        return wanted_threads;
+    static atomic_int cores;
     int count = atomic_load_explicit(&cores, memory_order_relaxed);
     if (count == 0) {
         cpu_set_t set;
@@ -106,6 +102,13 @@ int cnn_parallel_threads(void)
         atomic_store_explicit(&cores, count, memory_order_relaxed);
     }
     return count;
+}
+
+int cnn_parallel_threads(void)
+{
+    if (thread_pool)
+        return (int)thread_pool->limit;
+    return wanted_threads > 0 ? wanted_threads : cnn_parallel_cores();
 }
 
 static void pause_briefly(void)

@@ -11,6 +11,7 @@
  * or a plan is at work. */
 void cnn_parallel_set_threads(int threads);
 int cnn_parallel_threads(void);
+int cnn_parallel_cores(void); /* that this process may use */
 
 /* Threads of an owner's own: so many (1 to CNN_MAX_THREADS) with the one that calls loops. NULL
  * when out of memory; where threads cannot be had, it has fewer. Not to be freed while in use; its
