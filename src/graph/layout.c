@@ -190,7 +190,7 @@ static size_t macs_a_number(const struct maker *m, size_t v)
     for (size_t i = v; i <= m->last_reader[v] && i < g->count; i++)
         for (size_t k = 0; g->nodes[i].reads_x && k < g->nodes[i].input_count; k++)
             macs += g->nodes[i].inputs[k] == v ? g->nodes[i].macs : 0;
-    return macs / cnn_graph_value_floats(g, v);
+    return macs / cnn_shape_count(cnn_graph_shape(g, v));
 }
 
 static bool can_be_made_again(const struct maker *m, size_t v)

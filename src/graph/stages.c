@@ -7,7 +7,7 @@
 /* all weights of a stage; where there are more, fetching them for every slice costs more than
  * values do */
 #define WEIGHT_FLOATS ((size_t)1 << 18)
-/* multiply-adds for each number that a layer reads or writes; with more, it does not wait for
+/* multiply-adds for each four bytes that a layer reads or writes; with more, it does not wait for
  * them */
 #define MACS_A_FLOAT ((size_t)96)
 /* A layer that would do with larger slices stays in a stage where they are so many times

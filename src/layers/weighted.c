@@ -347,14 +347,14 @@ static void backward(const struct cnn_call *call)
         k->conv_backward_weights(&conv, &pass);
 }
 
-/* The first layer alone gives no gradient of its input. */
+/* In inference, and in the first layer, there is no gradient of the input. */
 static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
 {
     const struct cnn_weighted *w = node->state;
     const struct cnn_conv conv = geometry(node);
     const bool rounds = cnn_activation_cuts(w->activation) && !w->pools;
     return (!node->y_halves || rounds) && (!w->adds || node->x_halves == node->y_halves) &&
-           kernels->conv_halves(&conv, node->inputs[0] != 0);
+           kernels->conv_halves(&conv, !node->forward_only && node->inputs[0] != 0);
 }
 
 static struct cnn_work work(const struct cnn_node *node, const struct cnn_kernels *kernels,

@@ -31,7 +31,7 @@ const struct cnn_key cnn_description_keys[] = {
      .otherwise = "fp32",
      .choices = precisions,
      .help = "precision of the factors in products: fp32; bf16: rounded to 8 bits of mantissa, "
-             "where that is faster, and values between layers with them; int8: made by "
+             "where that is faster, and so are values between layers; int8: made by "
              "`cnn quantize`"},
     {.name = "blocks",
      .kind = CNN_KEY_NODE,

@@ -23,6 +23,7 @@
 #include "../geometry.h"
 #include "graph/bytes.h"
 #include "graph/fuse.h"
+#include "graph/halves.h"
 #include "train/step.h"
 #include "util/parallel.h"
 
@@ -230,15 +231,12 @@ static void blocks_free(void)
         free(memory.blocks[--memory.count]);
 }
 
-static size_t value_floats(cnn_shape shape, size_t n, bool bytes)
+static void run_alone(const struct cnn_graph *graph, size_t i, const float *parameters, size_t n,
+                      bool backward)
 {
-    return n * (bytes ? shape.h * shape.w * (cnn_code_channels(shape.c) / sizeof(float))
-                      : cnn_shape_count(shape));
-}
-
-static void run_alone(const struct cnn_node *node, const float *parameters, size_t n, bool backward)
-{
-    const struct cnn_kernels *kernels = cnn_kernels();
+    const struct cnn_node *node = &graph->nodes[i];
+    const struct cnn_kernels *kernels = node->y_halves ? cnn_kernels()->halves : cnn_kernels();
+    const size_t floats = cnn_graph_value_floats(graph, i + 1) * n;
     const float *x[8] = {NULL}, *x_range[8] = {NULL};
     float *dx[8] = {NULL}, *value[CNN_MAX_TENSORS] = {NULL}, *grad[CNN_MAX_TENSORS] = {NULL};
     struct cnn_call call = {.node = node,
@@ -251,13 +249,15 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
                             .grad = grad};
     layer = node->name;
     for (size_t k = 0; k < node->input_count; k++) {
-        x[k] = block(value_floats(node->in[k], n, node->x_bytes), NULL);
+        const size_t in = cnn_graph_value_floats(graph, node->inputs[k]) * n;
+        x[k] = block(in, NULL);
         x_range[k] = node->x_range ? block(2, parameters + node->x_range[k]) : NULL;
-        dx[k] = backward ? block(value_floats(node->in[k], n, false), NULL) : NULL;
+        if (backward && (node->inputs[k] > 0 || !node->y_halves)) /* as plans that train */
+            dx[k] = block(in, NULL);
     }
     call.x_range = x_range;
     call.y_range = node->y_bytes ? block(2, parameters + node->y_range) : NULL;
-    call.y = block(value_floats(node->out, n, node->y_bytes), NULL);
+    call.y = block(floats, NULL);
     for (size_t slot = 0; cnn_slot_find(node, &slot); slot++) {
         const struct cnn_tensor *t = &node->tensors[slot];
         if (cnn_role_stored(t->role))
@@ -277,7 +277,7 @@ static void run_alone(const struct cnn_node *node, const float *parameters, size
         node->execution->prepare(&call);
     node->execution->forward(&call);
     if (backward) {
-        call.dy = block(cnn_shape_count(node->out) * n, NULL);
+        call.dy = block(floats, NULL);
         call.backward = true;
         if (node->execution->prepare)
             node->execution->prepare(&call);
@@ -293,10 +293,12 @@ static void run_layers(const cnn_model *model, enum cnn_fusion fusion, size_t n)
     if (cnn_graph_fuse(arena, &model->graph, fusion, &fused, NULL) == CNN_OK) {
         if (fusion == CNN_FUSE_INFERENCE)
             cnn_graph_use_bytes(arena, &fused.graph, NULL);
+        if (fusion != CNN_FUSE_NOTHING)
+            cnn_graph_use_halves(arena, &fused.graph, cnn_kernels(), NULL);
         for (size_t i = 0; i < fused.graph.count; i++) {
-            run_alone(&fused.graph.nodes[i], model->parameters, n, fusion == CNN_FUSE_TRAINING);
+            run_alone(&fused.graph, i, model->parameters, n, fusion == CNN_FUSE_TRAINING);
             if (fusion == CNN_FUSE_NOTHING)
-                run_alone(&fused.graph.nodes[i], model->parameters, n, true);
+                run_alone(&fused.graph, i, model->parameters, n, true);
         }
     }
     cnn_arena_free(arena);
