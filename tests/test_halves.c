@@ -231,14 +231,12 @@ static void test_gradients_are_those_of_floats_but_for_rounding(void **state)
         snprintf(layers, sizeof layers,
                  "  - {name: a, type: conv, filters: 32, kernel_size: 3}\n"
                  "  - {name: b, type: batch_norm}\n"
-                 "  - {name: c, type: scale, bias: true}\n"
-                 "  - {name: d, type: %s}\n"
-                 "  - {name: e, type: conv, filters: 32, kernel_size: 1}\n"
-                 "  - {name: f, type: mul, from: [e, d]}\n"
-                 "  - {name: g, type: %s}\n"
-                 "  - {name: h, type: conv, filters: 16, kernel_size: 1}\n"
-                 "  - {name: i, type: flatten}\n"
-                 "  - {name: j, type: dense, units: 5}\n",
+                 "  - {name: c, type: scale, bias: true, activation: %s}\n"
+                 "  - {name: d, type: conv, filters: 32, kernel_size: 1}\n"
+                 "  - {name: e, type: mul, from: [c, d], activation: %s}\n"
+                 "  - {name: f, type: conv, filters: 16, kernel_size: 1}\n"
+                 "  - {name: g, type: flatten}\n"
+                 "  - {name: h, type: dense, units: 5}\n",
                  activations[i], activations[i]);
         check_close(layers, 0.1);
     }
