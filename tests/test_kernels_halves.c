@@ -637,6 +637,65 @@ static void test_scale_when_images_are_small_and_large(void **state)
     cnn_parallel_set_threads(0);
 }
 
+/* ---- Normalisation of groups ---- */
+
+static void group_norm_check(const struct cnn_kernels *k, const struct cnn_group_norm *g)
+{
+    const size_t size = g->images * g->pixels * g->channels, saved = 2 * g->images * g->groups,
+                 room = k->group_norm_scratch_floats(g);
+    struct pair x = pair_random(size, 1), y = pair_new(size), dy = pair_random(size, 2),
+                dx = pair_new(size), over = pair_copy(x), inside = pair_copy(dy);
+    float *gamma = tensor_random(g->channels, 3), *beta = tensor_random(g->channels, 4),
+          *statistics = tensor_new(saved), *want = tensor_new(2 * g->channels),
+          *got = tensor_new(2 * g->channels), *scratch = tensor_new(room);
+    struct cnn_group_norm_arrays a = {.gamma = gamma,
+                                      .beta = beta,
+                                      .statistics = statistics,
+                                      .scratch = scratch,
+                                      .dgamma = want,
+                                      .dbeta = want + g->channels};
+    assert_int_equal(k->halves->group_norm_scratch_floats(g), room);
+    k->group_norm_forward(g, &a, x.floats, y.floats);
+    k->group_norm_backward(g, &a, x.floats, dy.floats, dx.floats);
+    memset(statistics, 0, saved * sizeof *statistics);
+    a.dgamma = got, a.dbeta = got + g->channels;
+    k = k->halves;
+    k->group_norm_forward(g, &a, as_floats(x.halves), as_floats(y.halves));
+    k->group_norm_backward(g, &a, as_floats(x.halves), as_floats(dy.halves), as_floats(dx.halves));
+    expect_rounded("group_norm", y), expect_rounded("gradient of a group_norm", dx);
+    assert_floats_same("gradients of a group_norm", got, want, 2 * g->channels);
+    k->group_norm_backward(g, &a, as_floats(x.halves), as_floats(inside.halves),
+                           as_floats(inside.halves));
+    k->group_norm_forward(g, &a, as_floats(over.halves), as_floats(over.halves));
+    assert_memory_equal(over.halves, y.halves, size * sizeof *y.halves);
+    assert_memory_equal(inside.halves, dx.halves, size * sizeof *dx.halves);
+    tensor_free(gamma, g->channels), tensor_free(beta, g->channels);
+    tensor_free(statistics, saved), tensor_free(scratch, room);
+    tensor_free(want, 2 * g->channels), tensor_free(got, 2 * g->channels);
+    pair_free(x), pair_free(y), pair_free(dy), pair_free(dx), pair_free(over), pair_free(inside);
+}
+
+static void test_group_norm_when_sizes_are_odd(void **state)
+{
+    (void)state;
+    /* images, pixels, channels, groups */
+    static const size_t sizes[][4] = {{3, 49, 24, 4}, {1, 5, 7, 7},    {200, 1, 96, 1},
+                                      {7, 1, 33, 1},  {40, 1, 770, 1}, {2, 100, 34, 2},
+                                      {9, 1, 1, 1},   {600, 1, 16, 1}};
+    const struct cnn_kernels *k = table_with_halves();
+    for (size_t i = 0; i < COUNT(sizes) * COUNT(thread_counts); i++) {
+        const size_t *size = sizes[i / COUNT(thread_counts)];
+        const struct cnn_group_norm g = {.images = size[0],
+                                         .pixels = size[1],
+                                         .channels = size[2],
+                                         .groups = size[3],
+                                         .eps = 1e-5f};
+        cnn_parallel_set_threads(thread_counts[i % COUNT(thread_counts)]);
+        group_norm_check(k, &g);
+    }
+    cnn_parallel_set_threads(0);
+}
+
 /* ---- What is moved or dropped ---- */
 
 /* Both tables start from arrays that hold the same, so that what is left alone is seen. */
@@ -742,6 +801,7 @@ int main(void)
         cmocka_unit_test(test_activation_when_sizes_are_odd),
         cmocka_unit_test(test_sum_when_sizes_are_odd),
         cmocka_unit_test(test_scale_when_images_are_small_and_large),
+        cmocka_unit_test(test_group_norm_when_sizes_are_odd),
         cmocka_unit_test(test_moves_when_sizes_are_odd),
     };
     return cmocka_run_group_tests_name("kernels_halves", tests, NULL, NULL);

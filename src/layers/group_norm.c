@@ -3,6 +3,7 @@
  * afterwards. */
 #include <math.h>
 
+#include "graph/halves.h"
 #include "layers/group_norm.h"
 #include "util/words.h"
 
@@ -96,8 +97,11 @@ static void backward(const struct cnn_call *call)
     call->kernels->group_norm_backward(&g, &arrays, call->x[0], call->dy, call->dx[0]);
 }
 
-const struct cnn_execution cnn_group_norm_execution = {
-    .scratch = scratch, .forward = forward, .backward = backward, .again = forward};
+const struct cnn_execution cnn_group_norm_execution = {.scratch = scratch,
+                                                       .forward = forward,
+                                                       .backward = backward,
+                                                       .again = forward,
+                                                       .halves = cnn_node_halves_alike};
 
 struct cnn_operation cnn_group_norm_operation(const struct cnn_node *node)
 {

@@ -18,8 +18,8 @@ struct norm_work {
     struct cnn_group_norm g;
     struct cnn_group_norm_arrays a;
     size_t group, tasks; /* images of a task */
-    const float *x, *dy;
-    float *y, *dx;
+    const cnn_number *x, *dy;
+    cnn_number *y, *dx;
 };
 
 static void plan_tasks(struct norm_work *k)
@@ -29,7 +29,7 @@ static void plan_tasks(struct norm_work *k)
     k->tasks = cnn_size_divide_up(k->g.images, k->group);
 }
 
-size_t CNN_ISA_NAME(cnn_group_norm_scratch_floats)(const struct cnn_group_norm *g)
+size_t CNN_VALUE_NAME(cnn_group_norm_scratch_floats)(const struct cnn_group_norm *g)
 {
     struct norm_work k = {.g = *g};
     plan_tasks(&k);
@@ -77,7 +77,7 @@ static void fill(size_t size, float value, float *out)
 }
 
 /* For one vector of channels: the sum over an image's pixels of x - mean, or of its square. */
-static inline vfloat distance_lanes(const struct norm_work *k, const float *x, size_t lanes,
+static inline vfloat distance_lanes(const struct norm_work *k, const cnn_number *x, size_t lanes,
                                     vfloat mean, bool squared)
 {
     vfloat total = {0};
@@ -85,7 +85,7 @@ static inline vfloat distance_lanes(const struct norm_work *k, const float *x, s
         size_t end = cnn_size_min(k->g.pixels, first + SUM_ROWS);
         vfloat sum = {0};
         for (size_t pixel = first; pixel < end; pixel++) {
-            vfloat d = vload_lanes(x + pixel * k->g.channels, lanes) - mean;
+            vfloat d = vload_number_lanes(x + pixel * k->g.channels, lanes) - mean;
             sum += squared ? d * d : d;
         }
         total += sum;
@@ -93,7 +93,7 @@ static inline vfloat distance_lanes(const struct norm_work *k, const float *x, s
     return total;
 }
 
-static void sum_distances(const struct norm_work *k, const float *x, const float *mean,
+static void sum_distances(const struct norm_work *k, const cnn_number *x, const float *mean,
                           bool squared, float *sums)
 {
     for (size_t i = 0; i < k->g.channels; i += VLEN) {
@@ -111,8 +111,8 @@ static void find_statistics(const struct norm_work *k, size_t image, size_t thre
     size_t members = k->g.channels / k->g.groups;
     float *mean = thread_row(k, thread, MEAN), *scale = thread_row(k, thread, SCALE),
           *sums = thread_row(k, thread, FIRST);
-    const float *x = k->x + image * k->g.pixels * k->g.channels,
-                count = (float)(members * k->g.pixels);
+    const cnn_number *x = k->x + image * k->g.pixels * k->g.channels;
+    const float count = (float)(members * k->g.pixels);
     fill(k->g.channels, 0, mean);
     sum_distances(k, x, mean, false, sums);
     for (size_t group = 0; group < k->g.groups; group++)
@@ -139,13 +139,13 @@ static void write_output(const struct norm_work *k, size_t image, size_t thread)
     for (size_t i = 0; k->a.gamma && i < c; i++)
         scale[i] *= k->a.gamma[i];
     for (size_t pixel = 0; pixel < k->g.pixels; pixel++) {
-        const float *x = k->x + (image * k->g.pixels + pixel) * c;
-        float *y = k->y + (image * k->g.pixels + pixel) * c;
+        const cnn_number *x = k->x + (image * k->g.pixels + pixel) * c;
+        cnn_number *y = k->y + (image * k->g.pixels + pixel) * c;
         for (size_t i = 0; i < c; i += VLEN) {
             size_t lanes = cnn_size_min(VLEN, c - i);
-            vfloat v = (vload_lanes(x + i, lanes) - vload_lanes(mean + i, lanes)) *
+            vfloat v = (vload_number_lanes(x + i, lanes) - vload_lanes(mean + i, lanes)) *
                        vload_lanes(scale + i, lanes);
-            vstore_lanes(y + i, lanes, beta ? v + vload_lanes(beta + i, lanes) : v);
+            vstore_number_lanes(y + i, lanes, beta ? v + vload_lanes(beta + i, lanes) : v);
         }
     }
 }
@@ -160,11 +160,11 @@ static void forward_task(void *context, size_t task, size_t thread)
     }
 }
 
-void CNN_ISA_NAME(cnn_group_norm_forward)(const struct cnn_group_norm *g,
-                                          const struct cnn_group_norm_arrays *a, const float *x,
-                                          float *y)
+void CNN_VALUE_NAME(cnn_group_norm_forward)(const struct cnn_group_norm *g,
+                                            const struct cnn_group_norm_arrays *a, const float *x,
+                                            float *y)
 {
-    struct norm_work k = {.g = *g, .a = *a, .x = x, .y = y};
+    struct norm_work k = {.g = *g, .a = *a, .x = (const cnn_number *)x, .y = (cnn_number *)y};
     plan_tasks(&k);
     cnn_parallel_for(k.tasks, forward_task, &k);
 }
@@ -181,9 +181,9 @@ static void sum_gradients(const struct norm_work *k, size_t image, size_t thread
         for (size_t row = 0; row < k->g.pixels; row += SUM_ROWS) {
             vfloat few = {0}, few_dot = {0};
             for (size_t r = row; r < cnn_size_min(k->g.pixels, row + SUM_ROWS); r++) {
-                vfloat g = vload_lanes(k->dy + at + r * c + i, lanes);
+                vfloat g = vload_number_lanes(k->dy + at + r * c + i, lanes);
                 few += g;
-                few_dot += g * (vload_lanes(k->x + at + r * c + i, lanes) - m);
+                few_dot += g * (vload_number_lanes(k->x + at + r * c + i, lanes) - m);
             }
             sum += few;
             dot += few_dot;
@@ -225,11 +225,13 @@ static void write_gradient(const struct norm_work *k, size_t image, size_t threa
     for (size_t pixel = 0; pixel < k->g.pixels; pixel++, at += c)
         for (size_t i = 0; i < c; i += VLEN) {
             size_t lanes = cnn_size_min(VLEN, c - i);
-            vfloat s = vload_lanes(scale + i, lanes), g = vload_lanes(k->dy + at + i, lanes),
-                   xhat = (vload_lanes(k->x + at + i, lanes) - vload_lanes(mean + i, lanes)) * s;
+            vfloat s = vload_lanes(scale + i, lanes), g = vload_number_lanes(k->dy + at + i, lanes),
+                   xhat =
+                       (vload_number_lanes(k->x + at + i, lanes) - vload_lanes(mean + i, lanes)) *
+                       s;
             if (k->a.gamma)
                 g *= vload_lanes(k->a.gamma + i, lanes);
-            vstore_lanes(
+            vstore_number_lanes(
                 k->dx + at + i, lanes,
                 s * (g - vload_lanes(sum + i, lanes) - xhat * vload_lanes(dot + i, lanes)));
         }
@@ -270,11 +272,15 @@ static void gather_tasks(const struct norm_work *k, size_t offset, float *out)
             out[i] += task_sums(k, task)[offset + i];
 }
 
-void CNN_ISA_NAME(cnn_group_norm_backward)(const struct cnn_group_norm *g,
-                                           const struct cnn_group_norm_arrays *a, const float *x,
-                                           const float *dy, float *dx)
+void CNN_VALUE_NAME(cnn_group_norm_backward)(const struct cnn_group_norm *g,
+                                             const struct cnn_group_norm_arrays *a, const float *x,
+                                             const float *dy, float *dx)
 {
-    struct norm_work k = {.g = *g, .a = *a, .x = x, .dy = dy, .dx = dx};
+    struct norm_work k = {.g = *g,
+                          .a = *a,
+                          .x = (const cnn_number *)x,
+                          .dy = (const cnn_number *)dy,
+                          .dx = (cnn_number *)dx};
     plan_tasks(&k);
     cnn_parallel_for(k.tasks, backward_task, &k);
     if (a->dgamma)

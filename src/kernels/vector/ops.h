@@ -18,6 +18,11 @@ static inline void cnn_prefetch(const cnn_number *p, size_t count)
  * just computed. Any kind but SOFTMAX; y may be x. */
 void CNN_ISA_NAME(cnn_activate)(struct cnn_activation a, size_t size, const float *x, float *y);
 
+#if defined(__AVX512BF16__)
+/* Numbers that are stored as bfloat16, where they are. */
+void cnn_activate_halves(struct cnn_activation a, size_t size, unsigned short *y);
+#endif
+
 /* dx[i] = dy[i] * a'(x[i]), likewise; dx may be dy. x is read only by kinds that need their
  * input. */
 void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, const float *x,
@@ -55,13 +60,13 @@ void CNN_VALUE_NAME(cnn_scale_backward)(const struct cnn_scale *c, const float *
                                         const float *dy, const struct cnn_scale_gradients *d,
                                         float *scratch);
 
-size_t CNN_ISA_NAME(cnn_group_norm_scratch_floats)(const struct cnn_group_norm *g);
-void CNN_ISA_NAME(cnn_group_norm_forward)(const struct cnn_group_norm *g,
-                                          const struct cnn_group_norm_arrays *a, const float *x,
-                                          float *y);
-void CNN_ISA_NAME(cnn_group_norm_backward)(const struct cnn_group_norm *g,
-                                           const struct cnn_group_norm_arrays *a, const float *x,
-                                           const float *dy, float *dx);
+size_t CNN_VALUE_NAME(cnn_group_norm_scratch_floats)(const struct cnn_group_norm *g);
+void CNN_VALUE_NAME(cnn_group_norm_forward)(const struct cnn_group_norm *g,
+                                            const struct cnn_group_norm_arrays *a, const float *x,
+                                            float *y);
+void CNN_VALUE_NAME(cnn_group_norm_backward)(const struct cnn_group_norm *g,
+                                             const struct cnn_group_norm_arrays *a, const float *x,
+                                             const float *dy, float *dx);
 
 void CNN_VALUE_NAME(cnn_sum)(size_t count, size_t size, const float *const *x,
                              struct cnn_activation activation, float *y);
