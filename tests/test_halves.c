@@ -61,6 +61,40 @@ static struct gradients train(cnn_model *model)
     return g;
 }
 
+/* The output of inference. */
+static float *infer(cnn_model *model, size_t *count)
+{
+    struct cnn_plan *plan = network_plan(model, BATCH, CNN_PLAN_INFER, false);
+    const size_t last = cnn_graph_output(&model->graph),
+                 inputs = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, 0));
+    float *x = tensor_random(inputs, 7);
+    *count = BATCH * cnn_shape_count(cnn_graph_shape(&model->graph, last));
+    float *y = tensor_new(*count);
+    memcpy(cnn_plan_input(plan), x, inputs * sizeof *x);
+    cnn_plan_forward(plan, BATCH, false, 0);
+    memcpy(y, cnn_plan_value(plan, last), *count * sizeof *y);
+    tensor_free(x, inputs);
+    cnn_plan_free(plan);
+    return y;
+}
+
+static void check_inference(cnn_model *model, cnn_model *floats, const char *layers,
+                            double tolerance)
+{
+    size_t count;
+    float *got = infer(model, &count), *want = infer(floats, &count);
+    double length = 0, difference = 0;
+    for (size_t i = 0; i < count; i++) {
+        length += pow((double)want[i], 2);
+        difference += pow((double)got[i] - (double)want[i], 2);
+    }
+    if (!(sqrt(difference) < tolerance * sqrt(length)))
+        fail_msg("outputs are off by %g of their length: more than rounding explains, in\n%s",
+                 sqrt(difference / length), layers);
+    tensor_free(got, count);
+    tensor_free(want, count);
+}
+
 /* The length of a node's gradients, and of their difference. */
 static void measure(const struct cnn_node *node, const struct gradients *got,
                     const struct gradients *want, double *length, double *difference)
@@ -104,6 +138,7 @@ static void check_close(const char *layers, double tolerance)
     if (!(difference < tolerance))
         fail_msg("gradients are off by %g of their length: more than rounding explains, in\n%s",
                  difference, layers);
+    check_inference(model, floats, layers, tolerance);
     for (int threads = 1; threads < 4; threads += 2) {
         cnn_set_threads(threads);
         struct gradients again = train(model);

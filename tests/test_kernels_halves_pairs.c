@@ -102,13 +102,35 @@ static struct sizes sizes_of(const struct cnn_kernels *k, const struct cnn_conv 
 }
 
 /* What is wanted of a convolution: with a residual; the gradient of the data; weights that are
- * packed on the way. */
+ * packed on the way; an activation other than relu6; a pooling. */
 struct wanted {
     bool residual, data, dense;
+    enum cnn_activation_kind activation;
+    bool pools, average;
 };
 
+static struct cnn_pool pooling(const struct cnn_conv *c, struct wanted wanted)
+{
+    return (struct cnn_pool){.in_h = c->out_h,
+                             .in_w = c->out_w,
+                             .channels = c->out_c,
+                             .out_h = c->out_h / 2,
+                             .out_w = c->out_w / 2,
+                             .kernel_h = 2,
+                             .kernel_w = 2,
+                             .stride_h = 2,
+                             .stride_w = 2,
+                             .average = wanted.average};
+}
+
+static struct cnn_activation activation(struct wanted wanted)
+{
+    return (struct cnn_activation){.kind = wanted.activation ? wanted.activation : CNN_ACT_RELU6};
+}
+
+/* rounds: of floats, what would be rounded before it is activated, is. */
 static struct results run(const struct cnn_conv *c, size_t n, const struct given *given,
-                          struct wanted wanted)
+                          struct wanted wanted, bool rounds)
 {
     const struct cnn_kernels *k = cnn_kernels();
     const struct sizes size = sizes_of(k, c, n, wanted.dense);
@@ -119,9 +141,14 @@ static struct results run(const struct cnn_conv *c, size_t n, const struct given
           *scratch = tensor_new(size.scratch);
     struct results r = {values_new(size.y, c->y_halves), values_new(size.x, c->x_halves),
                         tensor_new(size.w), tensor_new(c->out_c)};
+    const struct cnn_pool pool = pooling(c, wanted);
+    /* sums that are stored as bfloat16 are rounded before they are activated */
+    const bool apart = !c->y_halves && !wanted.pools && !cnn_activation_cuts(activation(wanted));
+    const struct cnn_activation none = {.kind = CNN_ACT_NONE};
     const struct cnn_epilogue epilogue = {.bias = given->bias,
                                           .residual = wanted.residual ? residual : NULL,
-                                          .activation = {.kind = CNN_ACT_RELU6}};
+                                          .activation = apart ? none : activation(wanted),
+                                          .pool = wanted.pools ? &pool : NULL};
     k->conv_pack(c, false, given->w, NULL, packed);
     k->conv_forward(c, &(struct cnn_conv_forward){.n = n,
                                                   .x = x,
@@ -130,6 +157,10 @@ static struct results run(const struct cnn_conv *c, size_t n, const struct given
                                                   .epilogue = &epilogue,
                                                   .y = r.y,
                                                   .scratch = scratch});
+    for (size_t i = 0; apart && rounds && i < size.y; i++)
+        r.y[i] = half_value(round_half(r.y[i]));
+    if (apart)
+        k->activation_forward(activation(wanted), (struct cnn_rows){size.y, 1}, r.y, r.y);
     k->conv_pack(c, true, given->w, NULL, back);
     if (wanted.data)
         k->conv_backward_data(c,
@@ -181,7 +212,7 @@ static bool check(const struct cnn_conv *halves, size_t n, struct wanted wanted)
     const struct given given = {random_halves(size.x, 1), random_halves(size.y, 2),
                                 random_halves(size.y, 3), tensor_random(size.w, 4),
                                 tensor_random(halves->out_c, 5)};
-    const struct results want = run(&floats, n, &given, wanted);
+    const struct results want = run(&floats, n, &given, wanted, halves->y_halves);
     for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
         char what[256];
         snprintf(what, sizeof what,
@@ -191,8 +222,10 @@ static bool check(const struct cnn_conv *halves, size_t n, struct wanted wanted)
                  floats.kernel_h, floats.kernel_w, floats.stride_h, floats.stride_w, floats.groups,
                  halves->x_halves, halves->y_halves);
         cnn_parallel_set_threads(threads[i]);
-        const struct results got = run(halves, n, &given, wanted);
-        check_values(what, halves->y_halves, got.y, want.y, size.y);
+        const struct results got = run(halves, n, &given, wanted, false);
+        const size_t stored =
+            wanted.pools ? n * (floats.out_h / 2) * (floats.out_w / 2) * floats.out_c : size.y;
+        check_values(what, halves->y_halves, got.y, want.y, stored);
         if (wanted.data)
             check_values(what, halves->x_halves, got.dx, want.dx, size.x);
         assert_floats_same(what, got.dw, want.dw, size.w);
@@ -245,10 +278,20 @@ static void test_convolutions_by_pairs_when_usual_networks(void **state)
         conv_square((struct square){17, 16, 16, 3, 1, 2, 2, 1}),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(check_all(cases[i], 1 + i, (struct wanted){i % 2, true, false}), 3);
+        assert_int_equal(
+            check_all(cases[i], 1 + i, (struct wanted){.residual = i % 2, .data = true}), 3);
+    static const enum cnn_activation_kind kinds[] = {CNN_ACT_SILU, CNN_ACT_GELU, CNN_ACT_ELU};
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++)
+        assert_int_equal(check_all(cases[i / 2], 2,
+                                   (struct wanted){.residual = i % 4 == 0,
+                                                   .data = true,
+                                                   .activation = kinds[i % 3],
+                                                   .pools = i % 2,
+                                                   .average = i % 4 == 1}),
+                         3);
     /* taps that a GEMM does not take at once */
     const struct cnn_conv many = conv_square((struct square){12, 16, 16, 9, 1, 4, 1, 1});
-    assert_int_equal(check_all(many, 2, (struct wanted){false, true, false}), 0);
+    assert_int_equal(check_all(many, 2, (struct wanted){.data = true}), 0);
 }
 
 /* The first layer of a network, whose input is floats, and gets no gradient. */
@@ -264,8 +307,8 @@ static void test_first_layers(void **state)
         conv_square((struct square){35, 3, 16, 11, 4, 2, 1, 1}), /* too many taps for floats */
     };
     for (size_t i = 0; i + 1 < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(check_all(cases[i], 3 + i, (struct wanted){false, false, false}), 1);
-    check_all(cases[4], 2, (struct wanted){false, false, false});
+        assert_int_equal(check_all(cases[i], 3 + i, (struct wanted){.data = false}), 1);
+    check_all(cases[4], 2, (struct wanted){.data = false});
 }
 
 static void test_dense_layers_read_halves(void **state)
@@ -276,7 +319,7 @@ static void test_dense_layers_read_halves(void **state)
     for (size_t i = 0; i < 3; i++)
         for (int dense = 0; dense < 2; dense++) {
             const struct cnn_conv c = cnn_conv_dense(shapes[i][0], shapes[i][1], true);
-            assert_int_equal(check_all(c, 9, (struct wanted){false, true, dense}), 1);
+            assert_int_equal(check_all(c, 9, (struct wanted){.data = true, .dense = dense}), 1);
         }
 }
 
@@ -307,8 +350,9 @@ static void test_convolutions_by_pairs_when_geometry_is_random(void **state)
         c.out_w =
             size_out(c.in_w, c.pad_left + pick(&random, 3), c.kernel_w, c.stride_w, c.dilation_w);
         if (c.out_h && c.out_w)
-            had += check_all(c, 1 + pick(&random, 9),
-                             (struct wanted){pick(&random, 2), pick(&random, 4), false});
+            had +=
+                check_all(c, 1 + pick(&random, 9),
+                          (struct wanted){.residual = pick(&random, 2), .data = pick(&random, 4)});
     }
     assert_true(had > 200);
 }

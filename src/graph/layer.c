@@ -72,6 +72,20 @@ void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image
         (struct cnn_tensor){.role = CNN_ROLE_SAVED, .count = fixed, .per_image = per_image};
 }
 
+void cnn_node_declare_linear(struct cnn_node *node, size_t slot)
+{
+    cnn_node_declare_saved(node, slot, cnn_shape_count(node->out), 0);
+    node->tensors[slot].as_output = true;
+}
+
+size_t cnn_node_saved_floats(const struct cnn_node *node, size_t slot)
+{
+    const struct cnn_tensor *t = &node->tensors[slot];
+    if (t->role != CNN_ROLE_SAVED)
+        return 0;
+    return t->as_output && node->y_halves ? t->per_image / 2 : t->per_image;
+}
+
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot)
 {
     node->tensors[slot] = (struct cnn_tensor){.role = CNN_ROLE_PACKED};

@@ -32,7 +32,8 @@ struct cnn_tensor {
     const char *suffix;   /* weight, bias, ...: the stored name is <layer>.<suffix> */
     size_t rank, dims[4]; /* stored roles */
     size_t count;         /* floats; SAVED: those that do not grow with the batch */
-    size_t per_image;     /* SAVED: floats per image of the batch */
+    size_t per_image;     /* SAVED: numbers per image of the batch */
+    bool as_output;       /* SAVED: they are stored as the output is; else as floats */
     size_t offset;        /* stored roles: in the parameter slab, set by the graph */
     bool frozen;          /* weights and biases: training leaves it as it is */
     bool matrix;          /* of all inputs for each output: rows [dims[0]] of numbers */
@@ -410,9 +411,14 @@ struct cnn_tensor *cnn_node_declare(struct cnn_node *node, size_t slot, enum cnn
 void cnn_tensor_ones(const struct cnn_node *node, const struct cnn_tensor *tensor,
                      struct cnn_rng *rng, float *values);
 void cnn_node_declare_saved(struct cnn_node *node, size_t slot, size_t per_image, size_t fixed);
+/* what the activation of the output, whose shape is set, is applied to, stored as the output is */
+void cnn_node_declare_linear(struct cnn_node *node, size_t slot);
 /* their sizes are what `packed` says */
 void cnn_node_declare_packed(struct cnn_node *node, size_t slot);
 void cnn_node_declare_packed_back(struct cnn_node *node, size_t slot);
+
+/* Floats that a tensor's memory has for each image; 0: it does not grow with them. */
+size_t cnn_node_saved_floats(const struct cnn_node *node, size_t slot);
 
 /* The stored tensor with this suffix; NULL: the node has none. */
 const struct cnn_tensor *cnn_node_tensor(const struct cnn_node *node, const char *suffix);

@@ -333,8 +333,9 @@ static void place_tensors(struct maker *m)
             size_t *block = &m->layout->tensor[i * CNN_MAX_TENSORS + slot];
             *block = CNN_NO_BLOCK;
             if (t->role == CNN_ROLE_SAVED && training)
-                *block = add_block(m, batch_floats(m, m->batch, t->per_image, t->count),
-                                   forward_step(i), backward_step(m, i));
+                *block = add_block(
+                    m, batch_floats(m, m->batch, cnn_node_saved_floats(node, slot), t->count),
+                    forward_step(i), backward_step(m, i));
             if (t->role == CNN_ROLE_PACKED)
                 *block = add_packed(m, i, forward_step(i), false);
             if (t->role == CNN_ROLE_PACKED_BACK && training && m->leads[i + 1] &&

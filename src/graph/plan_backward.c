@@ -41,9 +41,8 @@ static void bind_part(struct cnn_plan *plan, size_t i, const struct cnn_parts *r
     x[0] = all->x[0] + in;
     dx[0] = all->dx[0] ? all->dx[0] + in : NULL;
     for (size_t slot = 0; slot < CNN_MAX_TENSORS; slot++) {
-        size_t per_image =
-            node->tensors[slot].role == CNN_ROLE_SAVED ? node->tensors[slot].per_image : 0;
-        value[slot] = all->value[slot] ? all->value[slot] + first * per_image : NULL;
+        value[slot] =
+            all->value[slot] ? all->value[slot] + first * cnn_node_saved_floats(node, slot) : NULL;
         grad[slot] = all->grad[slot] ? all->grad[slot] + root * plan->layout.root_floats : NULL;
     }
     plan->part = part;

@@ -46,7 +46,7 @@ static cnn_status infer(struct cnn_node *node, struct cnn_arena *arena, cnn_diag
     if (node->input_count == 2)
         node->effect = (struct cnn_effect){.kind = CNN_EFFECT_ADD, .activation = activation};
     if (cnn_activation_needs_input(activation))
-        cnn_node_declare_saved(node, SLOT_LINEAR, cnn_shape_count(first), 0);
+        cnn_node_declare_linear(node, SLOT_LINEAR);
     else
         node->reads_y = activation.kind != CNN_ACT_NONE;
     return CNN_OK;
@@ -86,7 +86,7 @@ static void backward(const struct cnn_call *call)
 
 static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
 {
-    return !is_apart(activation_of(node)) && cnn_node_halves_alike(node, kernels);
+    return activation_of(node).kind != CNN_ACT_SOFTMAX && cnn_node_halves_alike(node, kernels);
 }
 
 static double sum_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)

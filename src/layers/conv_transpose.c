@@ -174,7 +174,7 @@ static void declare(struct cnn_node *node, const struct state *state)
     cnn_node_declare_packed(node, SLOT_PACKED);
     cnn_node_declare_packed_back(node, SLOT_PACKED_BACK);
     if (cnn_activation_needs_input(state->activation))
-        cnn_node_declare_saved(node, SLOT_PRODUCTS, cnn_shape_count(node->out), 0);
+        cnn_node_declare_linear(node, SLOT_PRODUCTS);
     node->macs = (uint64_t)cnn_shape_count(node->in[0]) * dims[1] * c->kernel_h * c->kernel_w;
     node->reads_x = true;
     node->reads_y =

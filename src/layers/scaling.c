@@ -14,7 +14,7 @@ cnn_status cnn_scaling_infer(struct cnn_node *node, int activation, struct cnn_a
     node->activation = state->activation;
     node->reads_x = true;
     if (cnn_activation_needs_input(state->activation))
-        cnn_node_declare_saved(node, CNN_SLOT_PRODUCTS, cnn_shape_count(node->out), 0);
+        cnn_node_declare_linear(node, CNN_SLOT_PRODUCTS);
     else
         node->reads_y = state->activation.kind != CNN_ACT_NONE;
     return CNN_OK;
@@ -55,8 +55,7 @@ void cnn_scaling_backward(const struct cnn_call *call)
 bool cnn_scaling_halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
 {
     const struct cnn_scaling *state = node->state;
-    return !cnn_activation_needs_input(state->activation) &&
-           state->activation.kind != CNN_ACT_SOFTMAX && cnn_node_halves_alike(node, kernels);
+    return state->activation.kind != CNN_ACT_SOFTMAX && cnn_node_halves_alike(node, kernels);
 }
 
 bool cnn_scaling_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion)

@@ -109,7 +109,7 @@ cnn_status cnn_weighted_infer(struct cnn_node *node, const struct cnn_weighted *
     cnn_node_declare_packed_back(node, CNN_SLOT_PACKED_BACK);
     bool needs_linear = cnn_activation_needs_input(w->activation);
     if (needs_linear)
-        cnn_node_declare_saved(node, CNN_SLOT_LINEAR, cnn_shape_count(node->out), 0);
+        cnn_node_declare_linear(node, CNN_SLOT_LINEAR);
     node->macs = (uint64_t)cnn_shape_count(node->out) * (conv->in_c / conv->groups) *
                  conv->kernel_h * conv->kernel_w;
     node->reads_x = true;
@@ -352,8 +352,8 @@ static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernel
 {
     const struct cnn_weighted *w = node->state;
     const struct cnn_conv conv = geometry(node);
-    const bool rounds = cnn_activation_cuts(w->activation) && !w->pools;
-    return (!node->y_halves || rounds) && (!w->adds || node->x_halves == node->y_halves) &&
+    return (!node->y_halves || w->activation.kind != CNN_ACT_SOFTMAX) &&
+           (!w->adds || node->x_halves == node->y_halves) &&
            kernels->conv_halves(&conv, !node->forward_only && node->inputs[0] != 0);
 }
 

@@ -263,7 +263,7 @@ static void run_alone(const struct cnn_graph *graph, size_t i, const float *para
         if (cnn_role_stored(t->role))
             value[slot] = block(t->count, parameters + t->offset);
         else if (t->role == CNN_ROLE_SAVED && backward)
-            value[slot] = block(n * t->per_image + t->count, NULL);
+            value[slot] = block(n * cnn_node_saved_floats(node, slot) + t->count, NULL);
         else if (t->role == CNN_ROLE_PACKED)
             value[slot] = block(node->execution->packed(node, kernels, false), NULL);
         else if (t->role == CNN_ROLE_PACKED_BACK && backward)

@@ -257,6 +257,18 @@ void CNN_ISA_NAME(cnn_activate_backward)(struct cnn_activation a, size_t size, c
 }
 #endif
 
+#ifdef CNN_HALVES
+void cnn_activate_halves(struct cnn_activation a, size_t size, unsigned short *y)
+{
+    float buffer[RUN];
+    for (size_t at = 0; at < size; at += RUN) {
+        const size_t count = cnn_size_min(RUN, size - at);
+        CNN_ISA_NAME(cnn_activate)(a, count, cnn_read_numbers(y + at, count, buffer), buffer);
+        cnn_write_numbers(buffer, count, y + at);
+    }
+}
+#endif
+
 struct activation_work {
     struct cnn_activation a;
     size_t size; /* elements in all */

@@ -21,19 +21,52 @@ struct forward {
     size_t unpooled_floats, thread_floats;
 };
 
+/* Activates numbers where the GEMM wrote them. */
+static void activate_run(const struct forward *k, size_t size, float *y)
+{
+#if CNN_FAST_PAIRS
+    if (k->halves && !k->epilogue.pool) {
+        cnn_activate_halves(k->epilogue.activation, size, (unsigned short *)y);
+        return;
+    }
+#endif
+    CNN_ISA_NAME(cnn_activate)(k->epilogue.activation, size, y, y);
+}
+
 /* Activates columns of each window position of the block in view, where the GEMM wrote it. */
 static void activate(const struct forward *k, const struct cnn_view *v, const struct cnn_gemm *g)
 {
-    size_t pixels = k->cut.windows.pixels;
+    const size_t pixels = k->cut.windows.pixels, columns = cnn_elements(g->columns, g->halves);
     for (size_t i = 0; i < v->images; i++)
         for (size_t l = 0; l < v->lines; l++) {
             float *line = g->c + (ptrdiff_t)i * g->c_stride[2] + (ptrdiff_t)l * g->c_stride[1];
-            if ((size_t)g->c_stride[0] == g->columns)
-                CNN_ISA_NAME(cnn_activate)(k->epilogue.activation, pixels * g->columns, line, line);
+            if ((size_t)g->c_stride[0] == columns)
+                activate_run(k, pixels * g->columns, line);
             else
                 for (size_t p = 0; p < pixels; p++, line += g->c_stride[0])
-                    CNN_ISA_NAME(cnn_activate)(k->epilogue.activation, g->columns, line, line);
+                    activate_run(k, g->columns, line);
         }
+}
+
+/* Pools two lines to y, `first` numbers behind its first; by way of `upper`, the first of the
+ * lines, where they are rounded. */
+static void pool_lines(const struct forward *k, const struct cnn_line_pair *lines, float *upper,
+                       size_t first)
+{
+    const bool average = k->epilogue.pool->average;
+#if CNN_FAST_PAIRS
+    if (k->halves) {
+        unsigned short *to = (unsigned short *)k->y + first;
+        CNN_BF16_NAME(cnn_pool_lines)(average, lines, upper, (ptrdiff_t)lines->columns);
+        for (size_t p = 0; p < lines->pixels / 2; p++, to += k->filters, upper += lines->columns)
+            for (size_t j = 0; j < lines->columns; j += VLEN)
+                vstore_halves_tail(to + j, cnn_size_min(VLEN, lines->columns - j),
+                                   vload(upper + j));
+        return;
+    }
+#endif
+    (void)upper;
+    CNN_BF16_NAME(cnn_pool_lines)(average, lines, k->y + first, (ptrdiff_t)k->filters);
 }
 
 /* Pools what the GEMM wrote of a block. */
@@ -43,17 +76,14 @@ static void pool_block(const struct forward *k, const struct cnn_correlation_tas
     const struct cnn_pool *pool = k->epilogue.pool;
     for (size_t i = 0; i < t->view.images; i++)
         for (size_t l = 0; l + 2 <= t->view.lines; l += 2) {
-            const float *upper =
-                g->c + (ptrdiff_t)i * g->c_stride[2] + (ptrdiff_t)l * g->c_stride[1];
-            float *to =
-                k->y +
-                ((t->image + i) * pool->out_h + (t->line + l) / 2) * pool->out_w * k->filters +
-                t->group * k->cut.group_out + t->column;
+            float *upper = g->c + (ptrdiff_t)i * g->c_stride[2] + (ptrdiff_t)l * g->c_stride[1];
             const struct cnn_line_pair lines = {.upper = upper,
                                                 .lower = upper + g->c_stride[1],
                                                 .pixels = k->cut.windows.pixels,
                                                 .columns = g->columns};
-            CNN_BF16_NAME(cnn_pool_lines)(pool->average, &lines, to, (ptrdiff_t)k->filters);
+            const size_t row = (t->image + i) * pool->out_h + (t->line + l) / 2;
+            pool_lines(k, &lines, upper,
+                       row * pool->out_w * k->filters + t->group * k->cut.group_out + t->column);
         }
 }
 
@@ -76,7 +106,7 @@ static void forward_block(void *context, size_t task, size_t thread)
         .by_channel = k->cut.by_channel,
         .columns = t.columns,
         .c_stride = {(ptrdiff_t)filters, (ptrdiff_t)(w->pixels * filters)},
-        .halves = k->halves,
+        .halves = k->halves && !k->epilogue.pool,
         .bias = k->epilogue.bias ? k->epilogue.bias + filter : NULL};
     g.b = k->packed +
           cnn_nest_size(&g.depth) * (t.group * cnn_packed_columns(k->cut.group_out) + t.column);
