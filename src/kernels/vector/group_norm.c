@@ -49,13 +49,23 @@ static float *task_sums(const struct norm_work *k, size_t task)
            2 * task * cnn_round_floats(k->g.channels);
 }
 
-/* Sum of lanes, in order. */
+/* Sum of lanes: of the lower half and the upper, and so on. */
 static inline float add_lanes(vfloat v)
 {
-    float sum = 0;
-    for (size_t i = 0; i < VLEN; i++)
-        sum += v[i];
-    return sum;
+    float sums[VLEN];
+    vstore(sums, v);
+    for (size_t half = VLEN / 2; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            sums[i] += sums[i + half];
+    return sums[0];
+}
+
+/* v, and 0 in the lanes behind. */
+static inline vfloat first_lanes(vfloat v, size_t lanes)
+{
+    for (size_t i = lanes; i < VLEN; i++)
+        v[i] = 0;
+    return v;
 }
 
 /* sum of a[i], or of a[i] * b[i] */
@@ -150,11 +160,52 @@ static void write_output(const struct norm_work *k, size_t image, size_t thread)
     }
 }
 
+/* Whether an image is one row of numbers that are normalised together: a layer_norm's. */
+static bool is_row(const struct norm_work *k)
+{
+    return k->g.pixels == 1 && k->g.groups == 1;
+}
+
+/* What write_output writes of a row. */
+static void normalise_row(const struct norm_work *k, size_t image)
+{
+    const size_t c = k->g.channels;
+    const cnn_number *x = k->x + image * c;
+    cnn_number *y = k->y + image * c;
+    const vfloat none = {0};
+    vfloat sum = {0}, squares = {0};
+    for (size_t i = 0; i < c; i += VLEN)
+        sum += vload_number_lanes(x + i, cnn_size_min(VLEN, c - i));
+    const float mean = add_lanes(sum) / (float)c;
+    for (size_t i = 0; i < c; i += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, c - i);
+        const vfloat d = first_lanes(vload_number_lanes(x + i, lanes) - mean, lanes);
+        squares += d * d;
+    }
+    const float scale = 1 / sqrtf(add_lanes(squares) / (float)c + k->g.eps);
+    for (size_t i = 0; i < c; i += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, c - i);
+        const vfloat factor =
+                         k->a.gamma ? vload_lanes(k->a.gamma + i, lanes) * scale : none + scale,
+                     shift = k->a.beta ? vload_lanes(k->a.beta + i, lanes) : none;
+        vstore_number_lanes(y + i, lanes,
+                            (vload_number_lanes(x + i, lanes) - mean) * factor + shift);
+    }
+    if (k->a.statistics) {
+        k->a.statistics[2 * image] = mean;
+        k->a.statistics[2 * image + 1] = scale;
+    }
+}
+
 static void forward_task(void *context, size_t task, size_t thread)
 {
     const struct norm_work *k = context;
     size_t end = cnn_size_min(k->g.images, (task + 1) * k->group);
     for (size_t image = task * k->group; image < end; image++) {
+        if (is_row(k)) {
+            normalise_row(k, image);
+            continue;
+        }
         find_statistics(k, image, thread);
         write_output(k, image, thread);
     }
@@ -237,6 +288,38 @@ static void write_gradient(const struct norm_work *k, size_t image, size_t threa
         }
 }
 
+/* Adds a row's sums to those of its task, and writes what write_gradient would. */
+static void row_gradient(const struct norm_work *k, size_t image, size_t task)
+{
+    const size_t c = k->g.channels;
+    const cnn_number *x = k->x + image * c, *dy = k->dy + image * c;
+    const float mean = k->a.statistics[2 * image], scale = k->a.statistics[2 * image + 1];
+    float *dots = task_sums(k, task), *sums = dots + cnn_round_floats(c);
+    vfloat sum = {0}, dot = {0};
+    for (size_t i = 0; i < c; i += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, c - i);
+        vfloat g = vload_number_lanes(dy + i, lanes),
+               xhat = (vload_number_lanes(x + i, lanes) - mean) * scale;
+        vstore_lanes(sums + i, lanes, vload_lanes(sums + i, lanes) + g);
+        vstore_lanes(dots + i, lanes, vload_lanes(dots + i, lanes) + g * xhat);
+        if (k->a.gamma)
+            g *= vload_lanes(k->a.gamma + i, lanes);
+        sum += g;
+        dot += g * xhat;
+    }
+    if (!k->dx)
+        return;
+    const float sum_mean = add_lanes(sum) / (float)c, dot_mean = add_lanes(dot) / (float)c;
+    for (size_t i = 0; i < c; i += VLEN) {
+        const size_t lanes = cnn_size_min(VLEN, c - i);
+        vfloat g = vload_number_lanes(dy + i, lanes),
+               xhat = (vload_number_lanes(x + i, lanes) - mean) * scale;
+        if (k->a.gamma)
+            g *= vload_lanes(k->a.gamma + i, lanes);
+        vstore_number_lanes(k->dx + image * c + i, lanes, (g - sum_mean - xhat * dot_mean) * scale);
+    }
+}
+
 static void read_statistics(const struct norm_work *k, size_t image, size_t thread)
 {
     size_t members = k->g.channels / k->g.groups;
@@ -253,6 +336,10 @@ static void backward_task(void *context, size_t task, size_t thread)
     size_t end = cnn_size_min(k->g.images, (task + 1) * k->group);
     memset(task_sums(k, task), 0, 2 * cnn_round_floats(k->g.channels) * sizeof(float));
     for (size_t image = task * k->group; image < end; image++) {
+        if (is_row(k)) {
+            row_gradient(k, image, task);
+            continue;
+        }
         read_statistics(k, image, thread);
         sum_gradients(k, image, thread);
         add_to_task(k, task, thread);
