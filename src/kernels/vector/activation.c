@@ -1,14 +1,17 @@
 /* Activations. exp, tanh and erf are polynomials, good to about one unit in the last place:
  *
- *   exp(x) - 1 = 2^n * (e^r - 1) + (2^n - 1) with x = n * ln 2 + r, |r| <= ln 2 / 2 (e^r - 1 and
- * tanh: S. L. Moshier, Cephes) erf(x) = x + x * P(x^2) for small |x|, 1 - exp(Q(|x|)) else (N.
- * Juffa's coefficients) */
+ *   exp(x) - 1 = 2^n * (e^r - 1) + (2^n - 1) with x = n * ln 2 + r, |r| <= ln 2 / 2
+ *   erf(x) = x + x * P(x^2) for small |x|, 1 - exp(Q(|x|)) else
+ *
+ * e^r - 1 and tanh are S. L. Moshier's (Cephes), and erf's coefficients N. Juffa's. */
 #include "kernels/internal.h"
 #include "kernels/vector/ops.h"
 #include "util/parallel.h"
 
 #define RUN ((size_t)512) /* elements that are prefetched at a time */
 
+/* What tasks activate in their buffers is floats alone: one copy of it is enough. */
+#ifndef CNN_HALVES
 /* 2^n, and e^r - 1 as *rest, for exp(x) = 2^n * (1 + *rest). x is held between -87 and 88, where
  * 2^n is a normal number; NaN gives a NaN rest. */
 static inline vfloat exp_parts(vfloat x, vfloat *rest)
@@ -34,8 +37,6 @@ static inline vfloat vexp(vfloat x)
     return power * rest + power;
 }
 
-/* What tasks activate in their buffers is floats alone: one copy of it is enough. */
-#ifndef CNN_HALVES
 static inline vfloat absolute(vfloat x)
 {
     return (vfloat)((vint)x & 0x7fffffff);
