@@ -241,7 +241,8 @@ static void add_chunk(void *context, size_t chunk, size_t thread)
 /* Of one vector of filters, the sums at `from` of the first chunk. */
 static vfloat add_chunks(const struct weights_gradient *k, const float *from)
 {
-    struct cnn_vector_tree tree = {.depth = 0};
+    struct cnn_vector_tree tree;
+    tree.depth = 0;
     for (size_t part = k->runs.parts.first; part < k->runs.parts.end; part++) {
         struct cnn_run run = cnn_runs_part(&k->runs, part);
         vfloat sum = vload(from);

@@ -23,9 +23,10 @@ static inline void cnn_vector_tree_add(struct cnn_vector_tree *tree, size_t i, v
 /* Of the vectors at from, `step` floats apart. */
 static inline vfloat cnn_tree_sum(const float *from, size_t count, size_t step)
 {
-    struct cnn_vector_tree tree = {.depth = 0};
+    struct cnn_vector_tree tree; /* its sums are not to be filled with zeros, which took longer */
     if (count == 1)
         return vload(from);
+    tree.depth = 0;
     for (size_t i = 0; i < count; i++)
         cnn_vector_tree_add(&tree, i, vload(from + i * step));
     return tree.sums[0];
