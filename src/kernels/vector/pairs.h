@@ -77,13 +77,32 @@ static inline __m512i vload_row_of_halves(const unsigned short *row, size_t j, _
 }
 #endif
 
+#if defined(__AVX512F__)
+/* CNN_PANEL numbers of two rows that are stored as bfloat16. */
+static inline void cnn_pair_whole(const unsigned short *first, const unsigned short *second,
+                                  float *to)
+{
+    const vint lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    /* as 16-bit numbers: 0, 32, 1, 33, ...; and 16 further */
+    const __m512i lower = (__m512i)(lane + ((lane + 32) << 16)),
+                  upper = _mm512_add_epi16(lower, _mm512_set1_epi16(16)),
+                  a = _mm512_loadu_si512(first), b = _mm512_loadu_si512(second);
+    vstore(to, (vfloat)_mm512_permutex2var_epi16(a, lower, b));
+    vstore(to + VLEN, (vfloat)_mm512_permutex2var_epi16(a, upper, b));
+}
+#endif
+
 /* Number by number, two rows of n each that are stored as bfloat16; without a row, its numbers are
  * 0. */
 static inline void cnn_pair_rows_of_halves(const unsigned short *first,
                                            const unsigned short *second, size_t n, float *to)
 {
 #if defined(__AVX512F__)
-    for (size_t j = 0; j < n; j += VLEN) {
+    size_t j = 0;
+    /* short: so the CPU sees far ahead, and asks memory for more at a time */
+    for (; first && second && j + CNN_PANEL <= n; j += CNN_PANEL)
+        cnn_pair_whole(first + j, second + j, to + j);
+    for (; j < n; j += VLEN) {
         const size_t lanes = n - j < VLEN ? n - j : VLEN;
         const __mmask16 mask = (__mmask16)((1u << lanes) - 1);
         const __m512i low = vload_row_of_halves(first, j, mask),
