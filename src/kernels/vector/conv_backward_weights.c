@@ -3,31 +3,33 @@
  * of dy and b is x instead, so that the product is dw as it is stored, however large.
  *
  * The sum over a part of the batch (util/parts.h) is one running sum. A task adds up a chunk: a
- * complete subtree of parts, whose sums wait for their neighbours in a small tile of their own. The
- * chunks' sums are the rest of the tree, and spread to OIHW at the end. So the bits depend neither
- * on the number of chunks nor on who has which part. Of few positions, as dense layers have, a part
- * is too short to be written and read again: the GEMM adds up all parts in one go. Within a part,
- * block by block of positions, x is copied with its padding and each panel of dy is packed. Sums of
- * bfloat16 are of pairs of neighbouring positions, which each tap pairs another way: x is then
- * copied once for each tap of a kernel row, as it is for strides, where that makes long runs of k.
- */
+ * complete subtree of parts, whose sums wait for their neighbours in a small tile of their own.
+ * The chunks' sums are the rest of the tree, and spread to OIHW at the end; of a single chunk, by
+ * the task, out of its tile. So the bits depend neither on the number of chunks nor on who has
+ * which part. Of few positions, as dense layers have, a part is too short to be written and read
+ * again: the GEMM adds up all parts in one go. Within a part, block by block of positions, x is
+ * copied with its padding and each panel of dy is packed. Sums of bfloat16 are of pairs of
+ * neighbouring positions, which each tap pairs another way: x is then copied once for each tap of
+ * a kernel row, as it is for strides, where that makes long runs of k. */
 #include <string.h>
 
 #include "kernels/vector/conv.h"
 #include "kernels/vector/conv_internal.h"
 #include "kernels/vector/depthwise.h"
+#include "kernels/vector/square.h"
 #include "kernels/vector/tree.h"
 #include "kernels/vector/winograd.h"
 #include "util/parallel.h"
 
 #define BLOCK_MAX ((size_t)512) /* window positions of a block */
 /* of a chunk: far more multiply-adds per sum than the reduction costs */
-#define CHUNK_MIN   ((size_t)1024)
-#define SUMS_MAX    ((size_t)5 << 18) /* floats of all chunks' sums together */
-#define BIAS_ROWS   ((size_t)64)      /* of dy that are summed in one go */
-#define SLICE_MIN   ((size_t)64)      /* channels of a that a task works on */
-#define SLICE_MAX   ((size_t)256)
-#define FLAT_PIXELS ((size_t)64) /* in a line of a 1x1 convolution whose pixels are paired */
+#define CHUNK_MIN    ((size_t)1024)
+#define SUMS_MAX     ((size_t)5 << 18) /* floats of all chunks' sums together */
+#define BIAS_ROWS    ((size_t)64)      /* of dy that are summed in one go */
+#define SLICE_MIN    ((size_t)64)      /* channels of a that a task works on */
+#define SLICE_MAX    ((size_t)256)
+#define PANEL_FLOATS ((size_t)1 << 15) /* packed at a time, if that is more than one panel */
+#define FLAT_PIXELS  ((size_t)64)      /* in a line of a 1x1 convolution whose pixels are paired */
 
 /* floats of a task's tile, about, where sums of several parts wait in such tiles */
 #define TILE_FLOATS ((size_t)81920)
@@ -36,6 +38,7 @@
 struct cut {
     struct cnn_windows windows; /* over a */
     struct cnn_blocks blocks;
+    size_t columns; /* of b that are packed at a time */
 };
 
 struct weights_gradient {
@@ -69,6 +72,18 @@ struct weights_gradient {
 static bool direct(const struct weights_gradient *k)
 {
     return k->swapped && k->chunks == 1;
+}
+
+/* Whether a task puts its product into dw itself: there is but one chunk. */
+static bool alone(const struct weights_gradient *k)
+{
+    return !k->swapped && k->chunks == 1;
+}
+
+/* Floats of the chunks' sums. */
+static size_t sums_floats(const struct weights_gradient *k)
+{
+    return k->chunks == 1 ? 0 : cnn_size_times(k->chunks, k->chunk_sums);
 }
 
 /* Windows over a part of n images. */
@@ -130,6 +145,8 @@ static void plan_slices(struct weights_gradient *k, size_t wanted)
     k->slice_channels = cnn_size_divide_up(cnn_size_divide_up(k->group_a, slices), 8) * 8;
     k->slices = cnn_size_divide_up(k->group_a, k->slice_channels);
     k->pixel_floats = cnn_size_min(k->slice_channels, k->group_a);
+    if (k->pairs) /* an odd number of cache lines: pixels fall on different sets */
+        k->pixel_floats = (k->pixel_floats + 15) / 16 * 16 | 16;
     if (k->by_channel) {
         k->slices = 1;
         k->pixel_floats = cnn_packed_columns(k->group_a);
@@ -163,10 +180,24 @@ static void plan_chunks(struct weights_gradient *k, size_t positions, size_t wan
         k->waiting++;
 }
 
+/* Steps of k that one line makes. */
+static size_t steps(const struct weights_gradient *k, const struct cnn_windows *w)
+{
+    return k->pairs ? cnn_pairs(w->pixels) : w->pixels;
+}
+
+/* That a block makes, at most. */
+static size_t block_steps(const struct weights_gradient *k, const struct cut *cut)
+{
+    return cnn_size_times(cut->blocks.images * cut->blocks.lines, steps(k, &cut->windows));
+}
+
 static void cut_blocks(const struct weights_gradient *k, struct cut *cut)
 {
     cut->windows.copying = copying(k);
     cut->blocks = CNN_BF16_NAME(cnn_windows_cut)(&cut->windows, BLOCK_MAX, k->pixel_floats);
+    const size_t panels = PANEL_FLOATS / CNN_PANEL / block_steps(k, cut);
+    cut->columns = (panels > 0 ? panels : 1) * CNN_PANEL;
 }
 
 /* Whether the parts are multiplied as one block, and where they end in it. */
@@ -189,7 +220,7 @@ static void plan_columns(struct weights_gradient *k, size_t wanted)
     size_t rows = k->by_channel ? k->rows : k->rows / k->group_a * k->slice_channels,
            panels = TILE_FLOATS / CNN_PANEL / rows;
     k->part_columns = cnn_part_columns(k->group_b, k->chunks * k->groups * k->slices, wanted);
-    if (k->waiting > 0)
+    if (k->waiting > 0 || alone(k))
         k->part_columns = cnn_size_min(k->part_columns, (panels > 0 ? panels : 1) * CNN_PANEL);
     k->parts = cnn_size_divide_up(k->group_b, k->part_columns);
     k->tile_floats = cnn_size_times(rows, k->part_columns);
@@ -210,12 +241,6 @@ static void plan_cut(struct weights_gradient *k)
     plan_columns(k, wanted);
 }
 
-/* Steps of k that one line makes. */
-static size_t steps(const struct weights_gradient *k, const struct cnn_windows *w)
-{
-    return k->pairs ? cnn_pairs(w->pixels) : w->pixels;
-}
-
 static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_parts *run,
                                     size_t count)
 {
@@ -225,16 +250,16 @@ static struct weights_gradient plan(const struct cnn_conv *c, const struct cnn_p
     k.bias_floats = cnn_size_plus(c->out_c, 15) / 16 * 16;
     const struct cut *cuts[] = {&k.cuts[0], &k.cuts[1], k.at_once ? &k.whole : &k.cuts[0]};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
-        const struct cnn_windows *w = &cuts[i]->windows;
-        const struct cnn_blocks *b = &cuts[i]->blocks;
-        size_t copy = CNN_BF16_NAME(cnn_blocks_copy_floats)(w, b, k.pixel_floats),
-               panel =
-                   cnn_size_times(cnn_size_times(b->images * b->lines, steps(&k, w)), CNN_PANEL);
+        const struct cut *cut = cuts[i];
+        size_t copy = CNN_BF16_NAME(cnn_blocks_copy_floats)(&cut->windows, &cut->blocks,
+                                                            k.pixel_floats),
+               columns = cnn_size_min(cut->columns, (k.part_columns + VLEN - 1) / VLEN * VLEN),
+               panel = cnn_size_times(block_steps(&k, cut), columns);
         k.copy_floats = copy > k.copy_floats ? copy : k.copy_floats;
         k.panel_floats = panel > k.panel_floats ? panel : k.panel_floats;
     }
     k.thread_floats = cnn_size_plus(cnn_size_plus(k.copy_floats, k.panel_floats),
-                                    cnn_size_times(k.waiting, k.tile_floats));
+                                    cnn_size_times(k.waiting + alone(&k), k.tile_floats));
     return k;
 }
 
@@ -322,6 +347,33 @@ struct weights_task {
     struct product product;
 };
 
+/* Points g at columns of the group's b for a block: packed, or where they lie. Panels lie behind
+ * each other, and are packed side by side, as b's lines have them. */
+static void take_columns(const struct weights_gradient *k, const struct weights_task *t,
+                         const struct cnn_view *v, size_t column, struct cnn_gemm *g)
+{
+    const struct cnn_windows *w = &t->cut->windows;
+    const size_t first = (t->position + v->first) * k->b_channels + t->group * k->group_b + column,
+                 line_floats = w->pixels * cnn_elements(k->b_channels, k->b_halves),
+                 lines = v->images * v->lines, line_steps = steps(k, w);
+    const float *b = k->b + cnn_elements(first, k->b_halves);
+    g->b = b;
+    g->b_step = k->b_channels;
+    /* a panel that is wider than its columns would be read beyond the end of b */
+    if (!k->pairs && !k->b_halves && k->b_channels == g->columns &&
+        (g->columns == VLEN || g->columns == CNN_PANEL))
+        return;
+    g->b = t->panel;
+    g->b_step = 0;
+    for (size_t line = 0; line < lines; line++, b += line_floats)
+        for (size_t j = 0; j < g->columns; j += CNN_PANEL) {
+            const size_t width = cnn_panel_width(g->columns, j);
+            pack_line(k, w->pixels, b + cnn_elements(j, k->b_halves),
+                      cnn_size_min(width, g->columns - j), width,
+                      t->panel + (j * lines + line * width) * line_steps);
+        }
+}
+
 /* One block's share of a task. */
 static void multiply_block(const struct weights_gradient *k, const struct weights_task *t,
                            const struct cnn_view *v, bool accumulate)
@@ -346,25 +398,12 @@ static void multiply_block(const struct weights_gradient *k, const struct weight
         g.rows.count[0] = 1;
     if (cnn_windows_by_taps(w) && w->stride_h > 1)
         g.rows.count[2] = 1;
-    for (size_t column = t->column; column < t->column + t->columns; column += CNN_PANEL) {
-        size_t width = cnn_panel_width(k->group_b, column);
-        g.columns = cnn_size_min(width, k->group_b - column);
-        const size_t first =
-                         (t->position + v->first) * k->b_channels + t->group * k->group_b + column,
-                     line_floats = w->pixels * cnn_elements(k->b_channels, k->b_halves);
-        g.b = k->b + cnn_elements(first, k->b_halves);
-        g.b_step = k->b_channels;
-        /* a panel that is wider than its columns would be read beyond the end of b */
-        if (k->pairs || k->b_halves || k->b_channels != width || g.columns != width) {
-            for (size_t line = 0; line < v->images * v->lines; line++)
-                pack_line(k, w->pixels, g.b + line * line_floats, g.columns, width,
-                          t->panel + line * steps(k, w) * width);
-            g.b = t->panel;
-            g.b_step = width;
-        }
+    for (size_t first = 0; first < t->columns; first += t->cut->columns) {
+        g.columns = cnn_size_min(t->cut->columns, t->columns - first);
+        take_columns(k, t, v, t->column + first, &g);
         for (size_t tap_row = 0; tap_row < w->taps_h; tap_row += g.rows.count[2]) {
-            g.a = v->data + cnn_view_tap(w, v, tap_row) + (k->by_channel ? column : 0);
-            g.c = t->product.to + (ptrdiff_t)tap_row * g.c_stride[2] + (column - t->column);
+            g.a = v->data + cnn_view_tap(w, v, tap_row) + (k->by_channel ? t->column + first : 0);
+            g.c = t->product.to + (ptrdiff_t)tap_row * g.c_stride[2] + first;
             CNN_ISA_NAME(cnn_gemm)(&g);
         }
     }
@@ -462,18 +501,57 @@ static void add_product(const struct weights_gradient *k, const struct weights_t
         }
 }
 
+/* Puts rows of a product, VLEN columns of so many channels, where dw has them: by filter, channel
+ * and tap. from: the first of k->chunks whose sum it is. */
+static void spread_columns(const struct weights_gradient *k, const struct product *from,
+                           size_t channels, size_t columns, float *to)
+{
+    const size_t taps = k->taps_rows * k->taps_columns, count = channels * taps;
+    const float *row = from->to, *channel = row;
+    float square[VLEN * VLEN];
+    for (size_t q = 0, tap = 0; q < count; q += VLEN) {
+        const size_t rows = cnn_size_min(VLEN, count - q);
+        for (size_t i = 0; i < rows; i++) {
+            vstore(square + i * VLEN, cnn_tree_sum(row, k->chunks, k->chunk_sums));
+            row += from->tap;
+            if (++tap == taps) {
+                tap = 0;
+                row = channel += from->channel;
+            }
+        }
+        if (rows == VLEN && columns == VLEN)
+            cnn_transpose_square(square, VLEN, to + q, k->rows);
+        for (size_t i = 0; (rows < VLEN || columns < VLEN) && i < rows; i++)
+            for (size_t j = 0; j < columns; j++)
+                to[j * k->rows + q + i] = square[i * VLEN + j];
+    }
+}
+
+/* A task's product, the only one of its rows and columns, to dw. */
+static void write_gradient(const struct weights_gradient *k, const struct weights_task *t,
+                           const struct product *product)
+{
+    const size_t first = t->slice * k->slice_channels,
+                 channels = k->by_channel ? 1 : cnn_size_min(k->slice_channels, k->group_a - first);
+    for (size_t j = 0; j < t->columns; j += VLEN)
+        spread_columns(k, &(struct product){product->to + j, product->channel, product->tap},
+                       channels, cnn_size_min(VLEN, t->columns - j),
+                       k->dw + (t->group * k->group_b + t->column + j) * k->rows +
+                           first * k->taps_rows * k->taps_columns);
+}
+
 /* Where the chunk's sum goes, and behind it those that wait for their neighbours. */
 static void place_products(const struct weights_gradient *k, const struct weights_task *t,
                            float *waiting, struct product products[CNN_PARTS_DEPTH])
 {
-    size_t row = direct(k) ? k->group_b : cnn_packed_columns(k->group_b);
+    size_t row = direct(k) ? k->group_b : cnn_packed_columns(k->group_b), i = !alone(k);
     float *sums = direct(k) ? k->dw + t->group * k->group_a * k->group_b
                             : k->sums + t->chunk * k->chunk_sums + t->group * k->group_sums;
     products[0] =
         (struct product){sums + t->slice * k->slice_channels * row + t->column, (ptrdiff_t)row,
                          (ptrdiff_t)(k->by_channel ? row : k->group_a * row)};
     row = k->part_columns;
-    for (size_t i = 1; i <= k->waiting; i++, waiting += k->tile_floats)
+    for (; i <= k->waiting; i++, waiting += k->tile_floats)
         products[i] = (struct product){waiting, (ptrdiff_t)row,
                                        (ptrdiff_t)(k->by_channel ? row : k->slice_channels * row)};
 }
@@ -504,6 +582,8 @@ static void multiply_chunk(void *context, size_t task, size_t thread)
         while (cnn_tree_merge(&tree, &into))
             add_product(k, &t, &products[into + 1], &products[into]);
     }
+    if (alone(k))
+        write_gradient(k, &t, &products[0]);
 }
 
 /* Task: a vector of columns of one group's product: adds the chunks' sums and puts them where dw
@@ -512,20 +592,17 @@ static void reduce_columns(void *context, size_t task, size_t thread)
 {
     (void)thread;
     const struct weights_gradient *k = context;
-    size_t columns = cnn_packed_columns(k->group_b), group = task * VLEN / columns,
-           column = task * VLEN % columns;
-    size_t taps = k->taps_rows * k->taps_columns, channels = k->rows / taps,
-           used = cnn_size_min(VLEN, k->group_b - column);
-    const float *from = k->sums + group * k->group_sums + column;
-    size_t column_step = k->swapped ? 1 : k->rows, channel_step = k->swapped ? k->group_b : taps;
-    float *to = k->dw + group * k->rows * k->group_b + column * column_step;
-    for (size_t channel = 0; channel < channels; channel++)
-        for (size_t tap = 0; tap < taps; tap++) {
-            const float *source = from + (tap * channels + channel) * columns;
-            vfloat sum = cnn_tree_sum(source, k->chunks, k->chunk_sums);
-            for (size_t i = 0; i < used; i++)
-                to[i * column_step + channel * channel_step + tap] = sum[i];
-        }
+    const size_t columns = cnn_packed_columns(k->group_b), group = task * VLEN / columns,
+                 column = task * VLEN % columns, channels = k->by_channel ? 1 : k->group_a,
+                 used = cnn_size_min(VLEN, k->group_b - column);
+    const struct product from = {k->sums + group * k->group_sums + column, (ptrdiff_t)columns,
+                                 (ptrdiff_t)(channels * columns)};
+    float *to = k->dw + group * k->rows * k->group_b;
+    if (!k->swapped)
+        spread_columns(k, &from, channels, used, to + column * k->rows);
+    for (size_t row = 0; k->swapped && row < k->rows; row++)
+        vstore_lanes(to + row * k->group_b + column, used,
+                     cnn_tree_sum(from.to + row * columns, k->chunks, k->chunk_sums));
 }
 
 static void make_gradients(const struct cnn_conv *c, const struct cnn_conv_backward_weights *pass)
@@ -544,10 +621,10 @@ static void make_gradients(const struct cnn_conv *c, const struct cnn_conv_backw
     k.db = pass->db;
     k.bias_sums = pass->scratch;
     k.sums = k.bias_sums + parts * k.bias_floats;
-    k.scratch = k.sums + (direct(&k) ? 0 : k.chunks * k.chunk_sums);
+    k.scratch = k.sums + sums_floats(&k);
     memset(k.bias_sums, 0, parts * k.bias_floats * sizeof *k.bias_sums);
     cnn_parallel_for(k.chunks * k.groups * k.slices * k.parts, multiply_chunk, &k);
-    if (!direct(&k))
+    if (k.chunks > 1)
         cnn_parallel_for(k.groups * cnn_packed_columns(k.group_b) / VLEN, reduce_columns, &k);
     if (k.db)
         cnn_tree_rows(k.own, k.bias_sums, parts, k.bias_floats, k.db);
@@ -574,9 +651,9 @@ void CNN_BF16_NAME(cnn_conv_backward_weights)(const struct cnn_conv *c,
 static size_t scratch_floats(const struct cnn_conv *c, const struct cnn_parts *run, size_t count)
 {
     struct weights_gradient k = plan(c, run, count);
-    return cnn_size_plus(cnn_size_plus(cnn_size_times(run->end - run->first, k.bias_floats),
-                                       direct(&k) ? 0 : cnn_size_times(k.chunks, k.chunk_sums)),
-                         cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
+    return cnn_size_plus(
+        cnn_size_plus(cnn_size_times(run->end - run->first, k.bias_floats), sums_floats(&k)),
+        cnn_size_times(k.thread_floats, (size_t)cnn_parallel_threads()));
 }
 
 size_t CNN_BF16_NAME(cnn_conv_backward_weights_scratch)(const struct cnn_conv *c, size_t n)
