@@ -243,6 +243,35 @@ static void test_conv_when_bf16(void **state)
     conv_check(&many, 131, no_activation, true);
 }
 
+/* Of a few channels each, an even number of which are multiplied as one; of one image, and of so
+ * many that sums are taken of chunks. */
+static void test_conv_when_groups_are_narrow(void **state)
+{
+    (void)state;
+    struct cnn_activation relu = {.kind = CNN_ACT_RELU};
+    struct cnn_conv cases[] = {
+        conv_square((struct square){13, 32, 32, 3, 1, 1, 1, 8}),
+        conv_square((struct square){12, 48, 96, 3, 2, 1, 1, 12}),
+        conv_square((struct square){9, 80, 40, 3, 1, 2, 2, 10}),
+        conv_square((struct square){11, 30, 36, 5, 3, 2, 1, 6}),
+        conv_square((struct square){10, 56, 40, 2, 1, 0, 1, 8}),
+        conv_square((struct square){8, 64, 64, 1, 1, 0, 1, 16}),
+        conv_square((struct square){7, 64, 128, 3, 1, 1, 1, 16}),
+    };
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        struct cnn_conv c = cases[i / 2];
+        c.bf16 = i % 2;
+        c.padding_mode = i % 6 == 4   ? CNN_PAD_REFLECT
+                         : i % 6 == 5 ? CNN_PAD_REPLICATE
+                                      : CNN_PAD_ZEROS;
+        conv_check(&c, i % 5 == 2 ? 70 : 1 + i % 3, i % 3 ? relu : no_activation, i % 4 != 0);
+    }
+    struct cnn_conv small = conv_square((struct square){14, 64, 64, 3, 1, 1, 1, 4});
+    small.direct = false;
+    small.bf16 = true;
+    conv_check(&small, 3, relu, true);
+}
+
 /* What is pooled on the way is what pooling makes of the output. */
 static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n,
                          bool average)
@@ -764,6 +793,7 @@ int main(void)
         cmocka_unit_test(test_conv_when_usual_networks),
         cmocka_unit_test(test_conv_when_channels_are_few),
         cmocka_unit_test(test_conv_when_bf16),
+        cmocka_unit_test(test_conv_when_groups_are_narrow),
         cmocka_unit_test(test_dense_when_not_packed),
         cmocka_unit_test(test_conv_when_pooled),
         cmocka_unit_test(test_conv_with_a_residual),

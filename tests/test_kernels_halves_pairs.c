@@ -276,6 +276,8 @@ static void test_convolutions_by_pairs_when_usual_networks(void **state)
         conv_square((struct square){11, 48, 40, 5, 1, 2, 1, 1}),
         conv_square((struct square){8, 512, 36, 3, 1, 1, 1, 1}), /* more than a block of k */
         conv_square((struct square){17, 16, 16, 3, 1, 2, 2, 1}),
+        conv_square((struct square){12, 64, 64, 3, 1, 1, 1, 16}),
+        conv_square((struct square){13, 48, 96, 3, 2, 1, 1, 12}),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(

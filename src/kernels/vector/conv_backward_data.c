@@ -51,9 +51,10 @@ static void axis_add(struct axis *a, const struct cnn_phase *p)
     a->any = true;
 }
 
-static struct data_gradient plan(const struct cnn_conv *c, size_t n)
+static struct data_gradient plan(const struct cnn_conv *conv, size_t n)
 {
-    struct data_gradient k = {.c = *c};
+    struct data_gradient k = {.c = cnn_conv_merged(conv)};
+    const struct cnn_conv *c = &k.c;
     struct axis v = {0}, h = {0};
     for (size_t i = 0; i < c->stride_h; i++) {
         struct cnn_phase p = phase_rows(c, i);
@@ -87,7 +88,7 @@ static struct data_gradient plan(const struct cnn_conv *c, size_t n)
     k.cut.group_in = k.cut.windows.channels / k.cut.groups;
     k.cut.group_out = c->in_c / k.cut.groups;
     size_t sums = n * c->out_h * c->out_w * c->out_c,
-           terms = c->kernel_h * c->kernel_w * (c->in_c / c->groups);
+           terms = c->kernel_h * c->kernel_w * (c->in_c / conv->groups);
     CNN_BF16_NAME(cnn_correlation_plan)(&k.cut, cnn_size_times(sums, terms), 1);
     return k;
 }

@@ -51,6 +51,7 @@ struct weights_gradient {
     bool swapped, by_channel, pairs;
     /* channels of a and of b in one group (by_channel: one group, all channels) */
     size_t groups, group_a, group_b;
+    size_t merged; /* groups that are put together to one */
     const float *a, *b, *dy;
     bool a_halves, b_halves, dy_halves; /* stored as bfloat16 */
     size_t b_channels, filters;
@@ -109,7 +110,7 @@ static struct cnn_windows windows_of(const struct weights_gradient *k, const str
 /* count: of the filters; 0: all. */
 static void plan_operands(struct weights_gradient *k, const struct cnn_conv *conv, size_t count)
 {
-    struct cnn_conv c = *conv;
+    struct cnn_conv c = cnn_conv_merged(conv);
     size_t n = 1;
     bool flat = cnn_conv_flatten(&c, &n);
     k->by_channel = cnn_conv_by_channel(conv);
@@ -119,6 +120,7 @@ static void plan_operands(struct weights_gradient *k, const struct cnn_conv *con
     k->a_halves = k->swapped ? c.y_halves : c.x_halves;
     k->b_halves = k->swapped ? c.x_halves : c.y_halves;
     k->groups = k->by_channel ? 1 : c.groups;
+    k->merged = conv->groups / c.groups;
     k->filters = c.out_c;
     k->taps_rows = c.kernel_h;
     k->taps_columns = c.kernel_w;
@@ -501,6 +503,29 @@ static void add_product(const struct weights_gradient *k, const struct weights_t
         }
 }
 
+/* Where dw has a group's. */
+static float *group_gradient(const struct weights_gradient *k, size_t group)
+{
+    return k->dw + group * k->rows * k->group_b / k->merged;
+}
+
+/* Puts a product of groups that are put together where dw has it. What is between unlike ones is no
+ * part of it. */
+static void spread_merged(const struct weights_gradient *k, const struct product *from, float *to)
+{
+    const size_t taps = k->taps_rows * k->taps_columns, filters = k->group_b / k->merged,
+                 channels = k->group_a / k->merged;
+    for (size_t channel = 0; channel < k->group_a; channel++)
+        for (size_t tap = 0; tap < taps; tap++) {
+            const size_t first = channel / channels * filters;
+            const vfloat sum = cnn_tree_sum(from->to + (ptrdiff_t)channel * from->channel +
+                                                (ptrdiff_t)tap * from->tap,
+                                            k->chunks, k->chunk_sums);
+            for (size_t j = first; j < first + filters; j++)
+                to[(j * channels + channel % channels) * taps + tap] = sum[j];
+        }
+}
+
 /* Puts rows of a product, VLEN columns of so many channels, where dw has them: by filter, channel
  * and tap. from: the first of k->chunks whose sum it is. */
 static void spread_columns(const struct weights_gradient *k, const struct product *from,
@@ -533,10 +558,14 @@ static void write_gradient(const struct weights_gradient *k, const struct weight
 {
     const size_t first = t->slice * k->slice_channels,
                  channels = k->by_channel ? 1 : cnn_size_min(k->slice_channels, k->group_a - first);
+    if (k->merged > 1) {
+        spread_merged(k, product, group_gradient(k, t->group));
+        return;
+    }
     for (size_t j = 0; j < t->columns; j += VLEN)
         spread_columns(k, &(struct product){product->to + j, product->channel, product->tap},
                        channels, cnn_size_min(VLEN, t->columns - j),
-                       k->dw + (t->group * k->group_b + t->column + j) * k->rows +
+                       group_gradient(k, t->group) + (t->column + j) * k->rows +
                            first * k->taps_rows * k->taps_columns);
 }
 
@@ -597,8 +626,10 @@ static void reduce_columns(void *context, size_t task, size_t thread)
                  used = cnn_size_min(VLEN, k->group_b - column);
     const struct product from = {k->sums + group * k->group_sums + column, (ptrdiff_t)columns,
                                  (ptrdiff_t)(channels * columns)};
-    float *to = k->dw + group * k->rows * k->group_b;
-    if (!k->swapped)
+    float *to = group_gradient(k, group);
+    if (k->merged > 1)
+        spread_merged(k, &from, to);
+    else if (!k->swapped)
         spread_columns(k, &from, channels, used, to + column * k->rows);
     for (size_t row = 0; k->swapped && row < k->rows; row++)
         vstore_lanes(to + row * k->group_b + column, used,

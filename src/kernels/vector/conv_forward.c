@@ -132,11 +132,11 @@ static void forward_block(void *context, size_t task, size_t thread)
 static struct forward forward_plan(const struct cnn_conv *conv, size_t n,
                                    const struct cnn_epilogue *epilogue)
 {
-    struct cnn_conv c = *conv;
+    struct cnn_conv c = cnn_conv_merged(conv);
     struct forward k = {.epilogue = *epilogue, .filters = c.out_c, .halves = c.y_halves};
     struct cnn_correlation *cut = &k.cut;
     const size_t sums = n * c.out_h * c.out_w * c.out_c,
-                 terms = c.kernel_h * c.kernel_w * (c.in_c / c.groups);
+                 terms = c.kernel_h * c.kernel_w * (c.in_c / conv->groups);
     if (!epilogue->pool)
         cnn_conv_flatten(&c, &n);
     cut->by_channel = cnn_conv_by_channel(&c);

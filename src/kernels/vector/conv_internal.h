@@ -25,15 +25,34 @@ static inline bool cnn_conv_by_row_pairs(const struct cnn_conv *c)
            c->kernel_w > 1 && c->dilation_w == 1 && c->stride_w * c->in_c % 2 == 0;
 }
 
+/* What the passes multiply, except by Winograd's algorithm and depthwise: narrow groups are put
+ * together to one as wide as a vector, whose weights from a group to another are 0. Products with
+ * these cost nothing, as lanes of a vector would be left over; but where numbers of a group are
+ * infinite or NaN, sums of its neighbours become NaN. Floats have half vectors for few columns
+ * (gemm.c). */
+static inline struct cnn_conv cnn_conv_merged(const struct cnn_conv *conv)
+{
+    struct cnn_conv c = *conv;
+    const size_t most = cnn_conv_by_pairs(conv) ? VLEN : cnn_size_min(VLEN, 8);
+    if (c.kernel_h * c.kernel_w == 1 || c.in_c / c.groups < 4 || c.out_c / c.groups < 4)
+        return c;
+    while (c.groups % 2 == 0 && 2 * (c.in_c / c.groups) <= most && 2 * (c.out_c / c.groups) <= most)
+        c.groups /= 2;
+    return c;
+}
+
 /* Whether the convolution goes by Winograd's algorithm: all passes of it, or none. Pairs take half
  * of the time of floats, and the weights' transform is as much work for one image as for many. So
  * inference goes by pairs where Winograd's takes more than 1 / 3.5 of the products, of 1 / 4 at
- * best: where the last tiles reach far beyond the image, at 14 x 14 and 7 x 7, not at 28 x 28. */
+ * best: where the last tiles reach far beyond the image, at 14 x 14 and 7 x 7, not at 28 x 28. So
+ * does training of narrow groups, whose products are small beside the transforms. */
 static inline bool cnn_conv_by_winograd(const struct cnn_conv *c)
 {
     const size_t tiles = cnn_size_divide_up(c->out_h, 4) * cnn_size_divide_up(c->out_w, 4);
-    const bool few = 2 * c->out_h * c->out_w * 9 < 7 * tiles * 36;
-    return CNN_ISA_NAME(cnn_winograd_fits)(c) && !(c->forward_only && cnn_conv_by_pairs(c) && few);
+    const bool few = 2 * c->out_h * c->out_w * 9 < 7 * tiles * 36,
+               narrow = c->groups > 1 && c->in_c / c->groups <= 32;
+    return CNN_ISA_NAME(cnn_winograd_fits)(c) &&
+           !(cnn_conv_by_pairs(c) && few && (c->forward_only || narrow));
 }
 
 /* What a step through numbers that are stored as bfloat16 is in elements of two; else itself. */
@@ -42,12 +61,12 @@ static inline size_t cnn_elements(size_t numbers, bool halves)
     return halves ? numbers / 2 : numbers;
 }
 
-/* Packed weights: for the forward pass [group][panel][kernel row, kernel column, channel][column],
- * columns being filters; for the gradient of the data [phase][group][panel][tap row, tap column,
- * filter][column], columns being channels. Channels and filters of the third index may be pairs,
- * and so may (kernel column, channel) as one index.
- * Depthwise: one group whose columns are channels, and no third index. Of few channels, what
- * conv_scatter.h wants takes the place of the latter. */
+/* Packed weights, of merged groups: for the forward pass [group][panel][kernel row, kernel column,
+ * channel][column], columns being filters; for the gradient of the data [phase][group][panel][tap
+ * row, tap column, filter][column], columns being channels. Channels and filters of the third index
+ * may be pairs, and so may (kernel column, channel) as one index. Depthwise: one group whose
+ * columns are channels, and no third index. Of few channels, what conv_scatter.h wants takes the
+ * place of the latter. */
 
 /* One axis of a phase of the gradient of the data. Where the stride is s, the input rows i with (i
  * + pad) % s == residue are reached only by the taps t with t * dilation % s == residue: on their

@@ -15,10 +15,30 @@ struct packing {
     struct cnn_nest depth; /* over from; of pairs, the innermost loop takes two numbers at a time */
     bool pairs;
     size_t columns; /* of one group */
+    /* Of groups that are put together, a number k of the innermost loop is of the group k /
+     * k_group, and a column is of column / column_group; from has each group's k, or columns, anew.
+     */
+    size_t merged, k_group, column_group; /* merged: groups in one */
+    bool k_anew, column_anew;
     /* By pack: */
     size_t panels, run; /* of one group; steps of the innermost loop as packed */
     ptrdiff_t column_stride, group_stride;
 };
+
+/* One tap of a panel of groups that are put together: to[column][k], 0 between unlike groups. */
+static void merge_tap(const struct packing *p, const float *from, size_t columns, float *to)
+{
+    const size_t depth = p->depth.count[0];
+    for (size_t column = 0; column < columns; column++)
+        for (size_t k = 0; k < depth; k++, to++) {
+            const size_t step = p->k_anew ? k % p->k_group : k,
+                         place = p->column_anew ? column % p->column_group : column;
+            *to = k / p->k_group == column / p->column_group
+                      ? from[(ptrdiff_t)step * p->depth.stride[0] +
+                             (ptrdiff_t)place * p->column_stride]
+                      : 0;
+        }
+}
 
 /* Task: one panel of one group. */
 static void pack_panel(void *context, size_t task, size_t thread)
@@ -29,10 +49,11 @@ static void pack_panel(void *context, size_t task, size_t thread)
     size_t run = p->run, depth = run * d->count[1] * d->count[2], group = task / p->panels,
            column = task % p->panels * CNN_PANEL;
     size_t width = cnn_panel_width(p->columns, column);
+    float merged[VLEN * VLEN];
     struct cnn_unpacked u = {
         .scale = p->scale ? p->scale + group * p->columns + column : NULL,
-        .step = d->stride[0],
-        .column_stride = p->column_stride,
+        .step = p->merged > 1 ? 1 : d->stride[0],
+        .column_stride = p->merged > 1 ? (ptrdiff_t)d->count[0] : p->column_stride,
         .depth = d->count[0],
         .pairs = p->pairs,
         .columns = cnn_size_min(width, p->columns - column),
@@ -45,6 +66,10 @@ static void pack_panel(void *context, size_t task, size_t thread)
         for (size_t i = 0; i < d->count[2]; i++)
             for (size_t j = 0; j < d->count[1]; j++) {
                 u.from = from + (ptrdiff_t)i * d->stride[2] + (ptrdiff_t)j * d->stride[1];
+                if (p->merged > 1) {
+                    merge_tap(p, u.from, u.columns, merged);
+                    u.from = merged;
+                }
                 CNN_BF16_NAME(cnn_pack_steps)
                 (&u, k, cnn_size_min(CNN_PACK_STEPS, run - k),
                  to + ((i * d->count[1] + j) * run + k) * width);
@@ -66,8 +91,9 @@ static size_t row_pairs(const struct cnn_conv *c)
     return cnn_pairs(cnn_size_times(c->kernel_w, c->in_c));
 }
 
-static size_t forward_floats(const struct cnn_conv *c)
+static size_t forward_floats(const struct cnn_conv *conv)
 {
+    const struct cnn_conv merged = cnn_conv_merged(conv), *c = &merged;
     size_t taps = cnn_size_times(c->kernel_h, c->kernel_w);
     if (cnn_conv_by_row_pairs(c))
         return cnn_size_times(cnn_size_times(c->kernel_h, row_pairs(c)),
@@ -79,10 +105,11 @@ static size_t forward_floats(const struct cnn_conv *c)
                           cnn_packed_columns(c->out_c / c->groups));
 }
 
-static size_t backward_floats(const struct cnn_conv *c)
+static size_t backward_floats(const struct cnn_conv *conv)
 {
-    if (CNN_ISA_NAME(cnn_scatter_fits)(c))
-        return CNN_ISA_NAME(cnn_scatter_packed_floats)(c);
+    const struct cnn_conv merged = cnn_conv_merged(conv), *c = &merged;
+    if (CNN_ISA_NAME(cnn_scatter_fits)(conv))
+        return CNN_ISA_NAME(cnn_scatter_packed_floats)(conv);
     if (cnn_conv_by_channel(c))
         return forward_floats(c);
     size_t depth = cnn_conv_by_pairs(c) ? cnn_pairs(c->out_c / c->groups) : c->out_c / c->groups;
@@ -147,16 +174,21 @@ static void pack_forward(const struct cnn_conv *c, const float *w, const float *
         cnn_parallel_for(cnn_size_divide_up(c->out_c, CNN_PANEL), pack_row_pairs, &rows);
         return;
     }
-    size_t groups = cnn_conv_by_channel(c) ? 1 : c->groups, group_in = c->in_c / c->groups,
-           group_out = c->out_c / groups;
+    size_t groups = cnn_conv_by_channel(c) ? 1 : cnn_conv_merged(c).groups,
+           own = cnn_conv_by_channel(c) ? 1 : c->groups, group_in = c->in_c / c->groups,
+           group_out = c->out_c / groups, merged = own / groups;
     ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w,
               filter = taps * (ptrdiff_t)group_in;
     struct packing p = {.from = w,
                         .scale = scale,
                         .to = packed,
-                        .depth = {{group_in, c->kernel_w, c->kernel_h}, {taps, 1, row}},
+                        .depth = {{merged * group_in, c->kernel_w, c->kernel_h}, {taps, 1, row}},
                         .pairs = cnn_conv_by_pairs(c),
                         .columns = group_out,
+                        .merged = merged,
+                        .k_group = group_in,
+                        .column_group = group_out / merged,
+                        .k_anew = true,
                         .column_stride = filter,
                         .group_stride = filter * (ptrdiff_t)group_out};
     pack(&p, groups);
@@ -166,13 +198,17 @@ static void pack_forward(const struct cnn_conv *c, const float *w, const float *
 static void pack_backward(const struct cnn_conv *c, const float *w, float *packed)
 {
     bool by_channel = cnn_conv_by_channel(c);
-    size_t groups = by_channel ? 1 : c->groups, group_in = c->in_c / c->groups,
-           group_out = c->out_c / groups;
+    size_t groups = by_channel ? 1 : cnn_conv_merged(c).groups, own = by_channel ? 1 : c->groups,
+           group_in = c->in_c / c->groups, group_out = c->out_c / groups, merged = own / groups;
     ptrdiff_t taps = (ptrdiff_t)(c->kernel_h * c->kernel_w), row = (ptrdiff_t)c->kernel_w,
               filter = taps * (ptrdiff_t)group_in;
     struct packing p = {.to = packed,
                         .pairs = cnn_conv_by_pairs(c),
-                        .columns = by_channel ? group_out : group_in,
+                        .columns = by_channel ? group_out : merged * group_in,
+                        .merged = merged,
+                        .k_group = group_out / merged,
+                        .column_group = group_in,
+                        .column_anew = true,
                         .column_stride = by_channel ? filter : taps,
                         .group_stride = filter * (ptrdiff_t)group_out};
     for (size_t i = 0; i < c->stride_h; i++)
