@@ -309,10 +309,12 @@ static void test_normalisation_may_be_inside(void **state)
 static void test_bfloat16_is_written_as_float32(void **state)
 {
     struct scratch *s = *state;
-    char text[1000];
     cnn_export_info info = {0};
-    snprintf(text, sizeof text, "precision: bf16\n%s", small);
-    cnn_model *model = network_open(text);
+    cnn_model *model = network_open("input: [3, 8, 8]\nprecision: bf16\nlayers:\n"
+                                    "- {type: conv, filters: 16, kernel_size: 3, padding: 1}\n"
+                                    "- {type: conv, filters: 32, kernel_size: 1}\n"
+                                    "- {type: flatten}\n"
+                                    "- {type: dense, units: 30}\n");
     network_stir(model);
     expect_ok(s, cnn_export(model, scratch_path(s, "net.onnx"), NULL, &info, s->diag));
     assert_true(info.error < 1e-5);
