@@ -20,7 +20,7 @@ struct shape {
 
 /* Convolutions that go all the ways: Winograd's, with pieces of channels and chunks; by blocks; by
  * channels; by pairs; as one product, with rows left over; odd numbers of images and of parts; some
- * filters at a time. */
+ * filters at a time; in blocks that are others where a process has few parts. */
 static const struct shape shapes[] = {
     {19, 9, 7, 3, 20, 3, 1, 1, 1, true, false},     {16, 32, 32, 3, 32, 5, 1, 2, 1, true, false},
     {33, 8, 8, 16, 32, 3, 1, 1, 1, false, false},   {17, 5, 8, 144, 80, 3, 1, 1, 1, false, false},
@@ -31,7 +31,8 @@ static const struct shape shapes[] = {
     {9, 12, 12, 24, 24, 3, 1, 1, 24, true, false},  {37, 6, 6, 32, 32, 3, 2, 1, 32, true, false},
     {5, 6, 6, 12, 24, 3, 1, 1, 3, true, false},     {2, 20, 20, 4, 8, 3, 2, 0, 1, true, true},
     {257, 4, 4, 8, 16, 3, 1, 1, 1, true, false},    {11, 6, 6, 8, 8, 3, 1, 1, 8, true, true},
-    {3, 3, 2, 1040, 464, 3, 1, 1, 1, true, false},
+    {3, 3, 2, 1040, 464, 3, 1, 1, 1, true, false},  {64, 12, 12, 256, 32, 3, 1, 1, 1, true, false},
+    {21, 8, 8, 32, 32, 3, 1, 1, 8, true, true},     {20, 12, 12, 256, 8, 3, 1, 1, 1, true, true},
 };
 
 static struct cnn_conv conv_of(const struct shape *s)

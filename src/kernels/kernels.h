@@ -425,8 +425,8 @@ struct cnn_kernels {
      * as w, db out_c numbers. */
     size_t (*conv_packed_floats)(const struct cnn_conv *c, bool backward);
     /* Whether the values of c may be stored as its x_halves and y_halves say, in all passes but,
-     * unless `data`, conv_backward_data. The epilogue's activation is then one that only cuts, and
-     * with y_halves there is no pool; a residual is stored as y. NULL: they may not. */
+     * unless `data`, conv_backward_data. A residual is stored as y, and the activation is any but
+     * SOFTMAX: before one that does more than cut, sums may be rounded, too. NULL: they may not. */
     bool (*conv_halves)(const struct cnn_conv *c, bool data);
     size_t (*conv_scratch_floats)(const struct cnn_conv *c, size_t n);
     size_t (*dense_scratch_floats)(const struct cnn_conv *c, size_t n);

@@ -464,11 +464,15 @@ static void multiply_part(const struct weights_gradient *k, struct weights_task 
     size_t image_floats = w->images * w->height * w->width * w->channels / images;
     t->position = image * (w->images * w->lines * w->pixels / images);
     const struct cnn_channels channels = slice_of(k, t, k->a + image * image_floats, copy);
-    for (size_t block = 0; block < t->cut->blocks.count; block++) {
+    for (size_t block = 0, added = 0, end; block < t->cut->blocks.count; block++, added = end) {
         struct cnn_view v = CNN_BF16_NAME(cnn_windows_view)(w, &t->cut->blocks, block, &channels);
         multiply_block(k, t, &v, block > 0);
+        /* in pieces that begin where they do however a part is cut into blocks */
+        end = v.first + v.images * v.lines * w->pixels;
+        if (block + 1 < t->cut->blocks.count)
+            end -= end % BIAS_ROWS;
         if (has_bias(k, t))
-            add_bias(k, t, i, t->position + v.first, v.images * v.lines * w->pixels);
+            add_bias(k, t, i, t->position + added, end - added);
     }
 }
 
