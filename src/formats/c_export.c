@@ -323,10 +323,7 @@ static cnn_status write_c(const struct cnn_export *original)
 {
     struct cnn_export own = *original;
     struct cnn_c_net net = {.e = &own};
-    own.model = NULL;
-    cnn_status status = cnn_export_floats(original, &own.model);
-    if (status == CNN_OK)
-        status = choose_name(&own);
+    cnn_status status = choose_name(&own);
     if (status == CNN_OK)
         status = check_directory(&own, own.path, own.options->arduino ? 2 : 0);
     if (status == CNN_OK)
@@ -346,7 +343,7 @@ static cnn_status write_c(const struct cnn_export *original)
     cnn_text_free(&net.declarations);
     cnn_text_free(&net.selftest);
     cnn_plan_free(net.plan);
-    cnn_export_floats_free(original, own.model);
+    cnn_export_floats_free(&own, net.floats);
     return status;
 }
 

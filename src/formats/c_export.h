@@ -67,6 +67,7 @@ struct cnn_c_fused {
 
 struct cnn_c_net {
     const struct cnn_export *e;
+    cnn_model *floats; /* whose plan it is (cnn_export_floats) */
     struct cnn_plan *plan;
     bool int8; /* a quantized network */
     struct cnn_c_fused fused;

@@ -417,10 +417,13 @@ static void make_steps(struct cnn_c_net *net)
 static cnn_status make_plan(struct cnn_c_net *net)
 {
     const struct cnn_export *e = net->e;
-    const struct cnn_graph *graph = &e->model->graph;
+    cnn_status status = cnn_export_floats(e, &net->floats);
+    if (status != CNN_OK)
+        return status;
+    const struct cnn_graph *graph = &net->floats->graph;
     const struct cnn_plan_options options = {.batch = 1, .mode = CNN_PLAN_INFER, .chains = true};
     struct cnn_c_fused *fused = &net->fused;
-    cnn_status status = cnn_plan_new(graph, e->model->parameters, &options, &net->plan, e->diag);
+    status = cnn_plan_new(graph, e->model->parameters, &options, &net->plan, e->diag);
     if (status != CNN_OK)
         return status;
     fused->graph = *cnn_plan_graph(net->plan);

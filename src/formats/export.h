@@ -24,7 +24,8 @@ struct cnn_export_type {
 };
 
 /* A network of `precision: bf16` rounds what the file's arithmetic does not: the same one in
- * float32, with the model's own parameters; other models themselves. _free: NULL is legal. */
+ * float32, with the model's own parameters and its description alone; other models themselves.
+ * _free: NULL is legal. */
 cnn_status cnn_export_floats(const struct cnn_export *e, cnn_model **out);
 void cnn_export_floats_free(const struct cnn_export *e, cnn_model *floats);
 

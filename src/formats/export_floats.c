@@ -13,14 +13,9 @@ cnn_status cnn_export_floats(const struct cnn_export *e, cnn_model **out)
         return CNN_OK;
     cnn_status status = cnn_model_from_text(model->name, model->resolved, strlen(model->resolved),
                                             &overrides, out, e->diag);
-    if (status != CNN_OK)
-        return status;
-    (*out)->parameters = model->parameters;
-    (*out)->normalization = model->normalization;
-    (*out)->classes = model->classes;
-    (*out)->class_count = model->class_count;
-    (*out)->record = model->record;
-    return CNN_OK;
+    if (status == CNN_OK)
+        (*out)->parameters = model->parameters;
+    return status;
 }
 
 void cnn_export_floats_free(const struct cnn_export *e, cnn_model *floats)

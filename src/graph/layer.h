@@ -153,8 +153,8 @@ struct cnn_node {
     const size_t *x_range; /* of each input; NULL: the layer computes with floats */
     size_t y_range;
 
-    /* Set by graph/halves.h, in plans that nobody looks into: whether the inputs and their
-     * gradients, and the output and its gradient, are stored as bfloat16. */
+    /* Set by graph/halves.h, in plans whose values are not read as floats: whether the inputs and
+     * their gradients, and the output and its gradient, are stored as bfloat16. */
     bool x_halves, y_halves;
 
     bool whitens;   /* its first weights are to be found in the training images (train/whiten.h) */

@@ -302,8 +302,6 @@ static void place_sums(struct maker *m)
         l->room = add_block(m, batch_floats(m, parts, 4 * channels, 0), 0, end_step(m));
 }
 
-/* Packed weights of node i, which are used in one step. A step of training packs them then, for it
- * changes the weights; they last where the weights do. */
 /* Scratch of a step without packed weights; 0: it has them. */
 static size_t unpacked_floats(const struct maker *m, const struct cnn_node *node, size_t n)
 {
@@ -311,6 +309,8 @@ static size_t unpacked_floats(const struct maker *m, const struct cnn_node *node
     return may ? node->execution->unpacked(node, m->kernels, n) : 0;
 }
 
+/* Packed weights of node i, which are used in one step. A step of training packs them then, for it
+ * changes the weights; they last where the weights do. */
 static size_t add_packed(struct maker *m, size_t i, size_t step, bool backward)
 {
     const struct cnn_node *node = &m->graph->nodes[i];
