@@ -46,4 +46,19 @@ static inline struct cnn_conv conv_square(struct square s)
                              .direct = true};
 }
 
+/* The pooling of 2 x 2 behind a convolution. */
+static inline struct cnn_pool pool_behind(const struct cnn_conv *c, bool average)
+{
+    return (struct cnn_pool){.in_h = c->out_h,
+                             .in_w = c->out_w,
+                             .channels = c->out_c,
+                             .out_h = c->out_h / 2,
+                             .out_w = c->out_w / 2,
+                             .kernel_h = 2,
+                             .kernel_w = 2,
+                             .stride_h = 2,
+                             .stride_w = 2,
+                             .average = average};
+}
+
 #endif

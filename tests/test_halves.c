@@ -259,7 +259,7 @@ static void test_gradients_are_those_of_floats_but_for_rounding(void **state)
                 "  - {name: g, type: flatten}\n"
                 "  - {name: h, type: dense, units: 5}\n",
                 0.1);
-    /* activations of products, some of which need what went into them: that is saved, as floats */
+    /* activations of products, some of which need what went into them: that is saved */
     static const char *const activations[] = {"relu", "gelu", "silu", "mish", "hardswish", "elu"};
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
         char layers[1024];

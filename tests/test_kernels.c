@@ -276,16 +276,7 @@ static void test_conv_when_groups_are_narrow(void **state)
 static void pooled_check(const struct cnn_kernels *k, const struct cnn_conv *c, size_t n,
                          bool average)
 {
-    const struct cnn_pool pool = {.in_h = c->out_h,
-                                  .in_w = c->out_w,
-                                  .channels = c->out_c,
-                                  .out_h = c->out_h / 2,
-                                  .out_w = c->out_w / 2,
-                                  .kernel_h = 2,
-                                  .kernel_w = 2,
-                                  .stride_h = 2,
-                                  .stride_w = 2,
-                                  .average = average};
+    const struct cnn_pool pool = pool_behind(c, average);
     struct conv_sizes size = conv_sizes(k, c, n);
     size_t pooled = n * pool.out_h * pool.out_w * c->out_c;
     float *x = tensor_random(size.x, 1), *w = tensor_random(size.w, 2),

@@ -249,16 +249,7 @@ static void draw_rest(unsigned *random, struct setting *s)
         s->epilogue.activation.kind = CNN_ACT_CLIP;
     s->epilogue.bias = pick(random, 4) ? &some : NULL;
     s->pools = pick(random, 3) == 0 && c->out_h > 1 && c->out_w > 1;
-    s->pool = (struct cnn_pool){.in_h = c->out_h,
-                                .in_w = c->out_w,
-                                .channels = c->out_c,
-                                .out_h = c->out_h / 2,
-                                .out_w = c->out_w / 2,
-                                .kernel_h = 2,
-                                .kernel_w = 2,
-                                .stride_h = 2,
-                                .stride_w = 2,
-                                .average = pick(random, 2)};
+    s->pool = pool_behind(c, pick(random, 2));
     if (!s->pools && c->groups != c->in_c && pick(random, 2))
         s->epilogue.residual = &some;
     s->n = 1 + pick(random, 9);

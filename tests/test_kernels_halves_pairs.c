@@ -109,20 +109,6 @@ struct wanted {
     bool pools, average;
 };
 
-static struct cnn_pool pooling(const struct cnn_conv *c, struct wanted wanted)
-{
-    return (struct cnn_pool){.in_h = c->out_h,
-                             .in_w = c->out_w,
-                             .channels = c->out_c,
-                             .out_h = c->out_h / 2,
-                             .out_w = c->out_w / 2,
-                             .kernel_h = 2,
-                             .kernel_w = 2,
-                             .stride_h = 2,
-                             .stride_w = 2,
-                             .average = wanted.average};
-}
-
 static struct cnn_activation activation(struct wanted wanted)
 {
     return (struct cnn_activation){.kind = wanted.activation ? wanted.activation : CNN_ACT_RELU6};
@@ -141,7 +127,7 @@ static struct results run(const struct cnn_conv *c, size_t n, const struct given
           *scratch = tensor_new(size.scratch);
     struct results r = {values_new(size.y, c->y_halves), values_new(size.x, c->x_halves),
                         tensor_new(size.w), tensor_new(c->out_c)};
-    const struct cnn_pool pool = pooling(c, wanted);
+    const struct cnn_pool pool = pool_behind(c, wanted.average);
     /* sums that are stored as bfloat16 are rounded before they are activated */
     const bool apart = !c->y_halves && !wanted.pools && !cnn_activation_cuts(activation(wanted));
     const struct cnn_activation none = {.kind = CNN_ACT_NONE};

@@ -86,5 +86,5 @@ cnn_status cnn_graph_use_halves(struct cnn_arena *arena, struct cnn_graph *graph
 bool cnn_node_halves_alike(const struct cnn_node *node, const struct cnn_kernels *kernels)
 {
     (void)kernels;
-    return node->x_halves == node->y_halves;
+    return node->x_halves == node->y_halves && node->activation.kind != CNN_ACT_SOFTMAX;
 }

@@ -17,7 +17,7 @@ static inline bool cnn_graph_halves(const struct cnn_graph *graph, size_t v)
 }
 
 /* `halves` of a layer all of whose work on values is done by functions of the table: its inputs and
- * its output are stored the same way. */
+ * its output are stored the same way. The table has no softmax. */
 bool cnn_node_halves_alike(const struct cnn_node *node, const struct cnn_kernels *kernels);
 
 #endif

@@ -126,14 +126,8 @@ static double slope(const struct cnn_call *call, const struct cnn_question *q,
     return cnn_slope_through(call, q, operand, *activation, &linear, out);
 }
 
-static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
-{
-    const struct cnn_activation *activation = node->state;
-    return activation->kind != CNN_ACT_SOFTMAX && cnn_node_halves_alike(node, kernels);
-}
-
 static const struct cnn_execution execution = {
-    .forward = forward, .backward = backward, .halves = halves};
+    .forward = forward, .backward = backward, .halves = cnn_node_halves_alike};
 
 static struct cnn_operation operation(const struct cnn_node *node)
 {

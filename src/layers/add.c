@@ -84,11 +84,6 @@ static void backward(const struct cnn_call *call)
                                 apart ? no_activation : activation, call->y, call->dy, call->dx);
 }
 
-static bool halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
-{
-    return activation_of(node).kind != CNN_ACT_SOFTMAX && cnn_node_halves_alike(node, kernels);
-}
-
 static double sum_at(const struct cnn_call *call, const struct cnn_question *q, size_t channel)
 {
     double sum = 0;
@@ -139,9 +134,10 @@ const struct cnn_layer_type cnn_layer_add = {
     .min_inputs = 2,
     .infer = infer,
     .operation = operation,
-    .execution =
-        &(const struct cnn_execution){
-            .forward = forward, .backward = backward, .again = forward, .halves = halves},
+    .execution = &(const struct cnn_execution){.forward = forward,
+                                               .backward = backward,
+                                               .again = forward,
+                                               .halves = cnn_node_halves_alike},
     .quantization = &cnn_bytes_add,
     .explain = explain,
     .slope = slope,

@@ -1,5 +1,6 @@
 /* Mul: one value times another of the same shape, or times one number for each of its channels, as
  * squeeze-and-excitation gates channels. Hu et al., "Squeeze-and-Excitation Networks", 2018. */
+#include "graph/halves.h"
 #include "layers/bytes.h"
 #include "layers/explain.h"
 #include "layers/scaling.h"
@@ -160,7 +161,7 @@ const struct cnn_layer_type cnn_layer_mul = {
     .execution = &(const struct cnn_execution){.scratch = scratch,
                                                .forward = forward,
                                                .backward = backward,
-                                               .halves = cnn_scaling_halves,
+                                               .halves = cnn_node_halves_alike,
                                                .first_alone = true},
     .state_size = sizeof(struct cnn_scaling),
     .fuse = cnn_scaling_fuse,

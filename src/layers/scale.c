@@ -1,6 +1,7 @@
 /* Scale: every channel times a learned number, plus another. Caffe's layer of that name, and the
  * layer scale of Touvron et al., "Going deeper with Image Transformers", 2021, which begins with
  * small numbers. */
+#include "graph/halves.h"
 #include "layers/explain.h"
 #include "layers/scaling.h"
 #include "util/words.h"
@@ -150,7 +151,7 @@ const struct cnn_layer_type cnn_layer_scale = {
     .execution = &(const struct cnn_execution){.scratch = scratch,
                                                .forward = forward,
                                                .backward = backward,
-                                               .halves = cnn_scaling_halves},
+                                               .halves = cnn_node_halves_alike},
     .state_size = sizeof(struct cnn_scaling),
     .fuse = cnn_scaling_fuse,
     .describe = describe,

@@ -1,8 +1,6 @@
 /* The activation behind a multiplication of channels (scaling.h). */
 #include "layers/scaling.h"
 
-#include "graph/halves.h"
-
 cnn_status cnn_scaling_infer(struct cnn_node *node, int activation, struct cnn_arena *arena,
                              cnn_diag *diag)
 {
@@ -50,12 +48,6 @@ void cnn_scaling_backward(const struct cnn_call *call)
         call->kernels->activation_backward(state->activation, cnn_call_rows(call),
                                            call->value[CNN_SLOT_PRODUCTS], call->y, call->dy,
                                            call->dy);
-}
-
-bool cnn_scaling_halves(const struct cnn_node *node, const struct cnn_kernels *kernels)
-{
-    const struct cnn_scaling *state = node->state;
-    return state->activation.kind != CNN_ACT_SOFTMAX && cnn_node_halves_alike(node, kernels);
 }
 
 bool cnn_scaling_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion)

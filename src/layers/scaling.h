@@ -26,9 +26,6 @@ void cnn_scaling_forward(const struct cnn_call *call, struct cnn_scale scale, co
 /* Takes dy back through the activation, in place. */
 void cnn_scaling_backward(const struct cnn_call *call);
 
-/* Whether values may be bfloat16. */
-bool cnn_scaling_halves(const struct cnn_node *node, const struct cnn_kernels *kernels);
-
 /* Member of the descriptors, whose state is a struct cnn_scaling. */
 bool cnn_scaling_fuse(struct cnn_node *node, const struct cnn_node *next, enum cnn_fusion fusion);
 

@@ -46,7 +46,7 @@ static double saved_floats(const struct cnn_call *call)
 {
     double floats = 0;
     for (size_t slot = 0; cnn_slot_find(call->node, &slot); slot++)
-        if (call->node->tensors[slot].role == CNN_ROLE_SAVED && call->value[slot])
+        if (call->value[slot])
             floats += (double)cnn_node_saved_floats(call->node, slot);
     return floats;
 }

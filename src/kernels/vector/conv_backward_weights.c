@@ -8,7 +8,7 @@
  * the task, out of its tile. So the bits depend neither on the number of chunks nor on who has
  * which part. Of few positions, as dense layers have, a part is too short to be written and read
  * again: the GEMM adds up all parts in one go. Within a part, block by block of positions, x is
- * copied with its padding and each panel of dy is packed. Sums of bfloat16 are of pairs of
+ * copied with its padding and columns of dy are packed. Sums of bfloat16 are of pairs of
  * neighbouring positions, which each tap pairs another way: x is then copied once for each tap of
  * a kernel row, as it is for strides, where that makes long runs of k. */
 #include <string.h>
@@ -31,7 +31,7 @@
 #define PANEL_FLOATS ((size_t)1 << 15) /* packed at a time, if that is more than one panel */
 #define FLAT_PIXELS  ((size_t)64)      /* in a line of a 1x1 convolution whose pixels are paired */
 
-/* floats of a task's tile, about, where sums of several parts wait in such tiles */
+/* floats of a task's tile, about, where sums wait in such tiles, or are written from one */
 #define TILE_FLOATS ((size_t)81920)
 
 /* How the positions of a part are passed. */
@@ -63,8 +63,8 @@ struct weights_gradient {
     size_t group_sums, chunk_sums;    /* floats */
     size_t bias_floats;               /* of one part */
     size_t tile_floats;               /* of a sum that waits */
-    size_t copy_floats, panel_floats; /* the padded copy; a packed panel */
-    size_t thread_floats;             /* those, and sums that wait */
+    size_t copy_floats, panel_floats; /* the padded copy; packed columns */
+    size_t thread_floats;             /* those, and tiles of sums */
     size_t taps_rows, taps_columns;   /* of the kernel */
     size_t pixel_floats;
 };
