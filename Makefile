@@ -10,7 +10,7 @@ SILENT := $(findstring s,$(firstword -$(MAKEFLAGS)))
 say = $(if $(V)$(SILENT),,@printf '  %-6s %s\n' $(1) $(2))
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wmissing-prototypes -Wstrict-prototypes -Wvla $(WERROR)
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O2 -g1
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L
 COMMON := -std=c11 -fno-math-errno $(WARNINGS) $(SANITIZE)
 space := $(subst ,, )
@@ -90,7 +90,7 @@ MAN := $(sort $(patsubst man/%,$(BUILD)/man/%,$(wildcard man/*.[157])) $(BUILD)/
 SOVERSION := 0
 SHARED_LIB := $(BUILD)/libcnn.so.$(SOVERSION)
 OBJCOPY = $(shell $(CC) -print-prog-name=objcopy)
-$(LIB_OBJ): COMMON += -fPIC -fvisibility=hidden
+$(LIB_OBJ) $(BUILD)/obj/intrinsics.%: COMMON += -fPIC -fvisibility=hidden
 
 COMPLETION := $(foreach shell,bash zsh fish,$(BUILD)/completion/$(shell))
 
@@ -132,11 +132,25 @@ $(BUILD)/obj/examples/%.o: examples/%.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -Isrc/include $(COMMON) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The compiler's header of instructions (vector.h includes it) is read once for all files of a set, which saves a quarter of
+# the time of `make` with GCC, and none with clang. `make PRECOMPILED=` does without. ccache keeps what was compiled so where
+# CCACHE_SLOPPINESS=pch_defines,time_macros is set.
+CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
+PRECOMPILED := $(if $(CLANG),,$(filter avx2 avx512 avx512bf16 halves,$(VECTOR_SETS)))
+intrinsics = $(if $(filter $(1),$(PRECOMPILED)),$(BUILD)/obj/intrinsics.$(1).h)
+vector_flags = $(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1))
+
 define vector_rule
-$(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c
+$(BUILD)/obj/src/kernels/vector/%.$(1).o: src/kernels/vector/%.c $(addsuffix .gch,$(call intrinsics,$(1)))
 	@mkdir -p $$(@D)
 	$$(call say,CC,'$$< ($(1))')
-	$$(Q)$$(CC) $$(CPPFLAGS) -DCNN_TABLE=$(1) -Isrc -Isrc/include $$(COMMON) $(CFLAGS) $(OPTIMIZE) -ffp-contract=fast $(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(CPPFLAGS) -DCNN_TABLE=$(1) -Isrc -Isrc/include $$(call vector_flags,$(1)) \
+	    $(addprefix -include ,$(call intrinsics,$(1))) -MMD -MP -c -o $$@ $$<
+$(BUILD)/obj/intrinsics.$(1).h.gch:
+	@mkdir -p $$(@D)
+	@echo '#include <immintrin.h>' >$$(basename $$@)
+	$$(call say,CC,'<immintrin.h> ($(1))')
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(call vector_flags,$(1)) -x c-header -o $$@ $$(basename $$@)
 endef
 $(foreach isa,$(VECTOR_SETS),$(eval $(call vector_rule,$(isa))))
 
