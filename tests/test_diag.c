@@ -257,6 +257,24 @@ static void test_nearest_word_is_found_when_it_is_a_slip(void **state)
         "a_word_that_is_longer_than_any_key_of_any_table_will_be_in_this_world", words, 6));
 }
 
+static void test_counts_have_a_comma_before_every_three_digits(void **state)
+{
+    static const struct {
+        uint64_t count;
+        const char *text;
+    } cases[] = {{0, "0"},
+                 {999, "999"},
+                 {1000, "1,000"},
+                 {9248, "9,248"},
+                 {100000, "100,000"},
+                 {1971352, "1,971,352"},
+                 {UINT64_MAX, "18,446,744,073,709,551,615"}};
+    char text[CNN_COUNT_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(cnn_count_format(cases[i].count, text), cases[i].text);
+}
+
 static void test_natural_compare_orders_numbers_by_value(void **state)
 {
     (void)state;
@@ -359,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_memory_message_rounds_up),
         cmocka_unit_test(test_wants_are_told_apart_from_faults_of_a_file),
         cmocka_unit_test(test_nearest_word_is_found_when_it_is_a_slip),
+        cmocka_unit_test(test_counts_have_a_comma_before_every_three_digits),
         cmocka_unit_test(test_natural_compare_orders_numbers_by_value),
         cmocka_unit_test(test_shell_word_is_quoted_where_a_shell_would_divide_or_replace_it),
         cmocka_unit_test(test_text_grows_when_it_must),

@@ -1,5 +1,4 @@
 /* Words of exported C (c_export.h): numbers, names, comments, literals. */
-#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,14 +9,8 @@
 
 struct cnn_c_word cnn_c_count(uint64_t n)
 {
-    struct cnn_c_word out = {""};
-    char digits[32];
-    size_t at = 0, length = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, n);
-    for (size_t i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            out.text[at++] = ',';
-        out.text[at++] = digits[i];
-    }
+    struct cnn_c_word out;
+    cnn_count_format(n, out.text);
     return out;
 }
 

@@ -2,8 +2,6 @@
 #include "report/page.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "report/page.html.h"
 #include "util/words.h"
@@ -13,13 +11,7 @@
 struct cnn_html_value cnn_page_count(const char *name, uint64_t count)
 {
     struct cnn_html_value value = {.name = name};
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
-    for (int i = 0, at = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            value.number[at++] = ',';
-        value.number[at++] = digits[i];
-    }
+    cnn_count_format(count, value.number);
     return value;
 }
 

@@ -6,6 +6,7 @@
 #include "util/allocate.h"
 #include "util/arena.h"
 
+#include <inttypes.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,6 +90,19 @@ void cnn_text_json_number(struct cnn_text *text, double value, int digits)
         *point = '.';
     /* a whole number would be read back as one of another type */
     cnn_text_printf(text, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
+}
+
+const char *cnn_count_format(uint64_t count, char *buffer)
+{
+    char digits[CNN_COUNT_SIZE];
+    size_t at = 0, length = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, count);
+    for (size_t i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0)
+            buffer[at++] = ',';
+        buffer[at++] = digits[i];
+    }
+    buffer[at] = '\0';
+    return buffer;
 }
 
 void cnn_text_free(struct cnn_text *text)

@@ -36,6 +36,10 @@ bool cnn_word_among(const char *word, const char *const *words);
  * than the length of either word); else NULL. The first of equals wins. */
 const char *cnn_nearest_word(const char *word, const char *const *words, size_t count);
 
+/* With commas, 1,971,352: into buffer (CNN_COUNT_SIZE bytes), which it returns. */
+enum { CNN_COUNT_SIZE = 32 };
+const char *cnn_count_format(uint64_t count, char *buffer);
+
 /* Natural order for names: digits compare as numbers, so class2 < class10. As strcmp. */
 int cnn_natural_compare(const char *a, const char *b);
 

@@ -452,13 +452,13 @@ void cnn_story_layer(struct cnn_view *view, size_t layer)
 {
     const struct cnn_node *node = cnn_view_node(view, layer);
     struct cnn_text words = {0};
-    char shape[64];
+    char shape[64], count[CNN_COUNT_SIZE];
     size_t parameters = cnn_node_parameters(node);
     tell_layer(view, node, &words);
     cnn_text_printf(&words, cnn_say(". Output: %s"),
                     cnn_html_shape(node->out, shape, sizeof shape));
     if (parameters > 0)
-        cnn_text_printf(&words, cnn_say("; %zu parameter%s"), parameters,
+        cnn_text_printf(&words, cnn_say("; %s parameter%s"), cnn_count_format(parameters, count),
                         parameters == 1 ? "" : "s");
     if (node->out.rank == 3)
         cnn_text_printf(&words, cnn_say("; each value sees %zu x %zu pixels"),
