@@ -53,7 +53,7 @@ FLAGS_vec128 := -DCNN_ISA=vec128 -U__SSE2__
 
 VECTOR_SRC := $(filter-out %_halves.c,$(wildcard src/kernels/vector/*.c))
 VECTOR_BF16 := $(addprefix src/kernels/vector/,conv_backward_data.c conv_backward_weights.c conv_forward.c conv_pack.c \
-                 conv_scratch.c conv_work.c correlation.c dense.c gemm_bf16.c pack.c peak_pairs.c windows.c)
+                 conv_scratch.c conv_weights_cut.c conv_work.c correlation.c dense.c gemm_bf16.c pack.c peak_pairs.c windows.c)
 VECTOR_INT8 := $(addprefix src/kernels/vector/,conv_int8.c depthwise_int8.c gemm_int8.c peak_bytes.c)
 VECTOR_SRC_avxvnni := $(VECTOR_INT8) src/kernels/vector/table.c
 VECTOR_SRC_avx512vnni := $(VECTOR_SRC_avxvnni)
