@@ -121,10 +121,17 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
 static __attribute__((noinline)) void transform_vector(const cnn_number *const *points,
                                                        size_t channel, float *to, size_t slot)
 {
-    cnn_input_transform(points, channel, 0, (float *const[2]){to, to + 30 * slot}, slot);
-    cnn_input_transform(points, channel, 1, (float *const[2]){to + 6 * slot, to + 12 * slot}, slot);
-    cnn_input_transform(points, channel, 2, (float *const[2]){to + 18 * slot, to + 24 * slot},
-                        slot);
+    static const size_t places[CNN_PAIRS][2] = {{0, 5}, {1, 2}, {3, 4}};
+#pragma GCC unroll 3
+    for (size_t pair = 0; pair < CNN_PAIRS; pair++) {
+        vfloat rows[2][6];
+        cnn_input_transform((struct cnn_winograd_nodes){1, 2}, points, channel, pair, rows);
+#pragma GCC unroll 2
+        for (size_t i = 0; i < 2; i++)
+#pragma GCC unroll 6
+            for (size_t j = 0; j < 6; j++)
+                vstore(to + (places[pair][i] * 6 + j) * slot, rows[i][j]);
+    }
 }
 
 /* Asks, while products are computed, for a share of where this block's outputs go, of what is added

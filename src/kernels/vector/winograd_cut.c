@@ -179,7 +179,7 @@ struct cnn_winograd_weights_cut CNN_ISA_NAME(cnn_winograd_weights_cut)(const str
     k.parts = k.groups * k.in_parts * k.out_parts;
     k.tiles = cnn_tiles_count(&k.in);
     plan_chunks(&k);
-    k.block = cnn_size_min(CNN_DEEP_TILES, k.tiles);
+    k.block = cnn_size_min(CNN_DEEP_STEPS, k.tiles);
     k.in_slot = k.block * k.part_in + 16;
     k.out_slot = k.block * k.part_out + 16;
     k.point = k.part_in * k.part_out + 16;

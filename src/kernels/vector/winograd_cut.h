@@ -29,8 +29,9 @@ struct cnn_winograd_cut {
 struct cnn_winograd_cut CNN_ISA_NAME(cnn_winograd_cut)(const struct cnn_conv *c, size_t n,
                                                        bool backward);
 
-/* tiles of one GEMM of the gradient of the weights: k, during which its sums stay in registers */
-#define CNN_DEEP_TILES ((size_t)32)
+/* Steps of k of one GEMM of the gradient of the weights, during which its sums stay in registers: a
+ * tile each, of values that are stored as bfloat16 two. */
+#define CNN_DEEP_STEPS ((size_t)32)
 
 /* Of the gradient of the weights. */
 struct cnn_winograd_weights_cut {
@@ -39,7 +40,8 @@ struct cnn_winograd_weights_cut {
     size_t own;                                    /* the filters whose gradients are wanted */
     size_t part_in, part_out, in_parts, out_parts; /* of a group */
     struct cnn_parts run;
-    size_t image_tiles, parts, chunks, chunk_parts, waiting, tiles, block;
+    size_t image_tiles, parts, chunks, chunk_parts, waiting, tiles;
+    size_t block; /* steps */
     size_t in_slot, out_slot, point, piece, zero_floats, bias_floats, thread_floats;
 };
 

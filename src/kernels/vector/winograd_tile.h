@@ -60,48 +60,56 @@ CNN_INLINE void cnn_tile_prefetch(const struct cnn_tiles *t, size_t tile, const 
         }
 }
 
+/* Where the polynomials behind the transforms are evaluated: at 0, near, -near, far, -far and
+ * infinity. With 1 and 2 most factors are powers of 2. */
+struct cnn_winograd_nodes {
+    float near, far;
+};
+
 /* The rows of B' d, and of A y, come in pairs with common terms: (0, 5), (1, 2), (3, 4). A pair at
  * a time, a transform fits into the registers. */
 enum { CNN_PAIRS = 3 };
 
-CNN_INLINE void cnn_input_pair(const vfloat d[6], size_t pair, vfloat o[2])
+CNN_INLINE void cnn_input_pair(struct cnn_winograd_nodes at, const vfloat d[6], size_t pair,
+                               vfloat o[2])
 {
-    vfloat even = pair == 1 ? d[4] - 4 * d[2] : d[4] - d[2],
-           odd = pair == 1 ? d[3] - 4 * d[1] : 2 * (d[3] - d[1]);
-    o[0] = pair == 0 ? 4 * d[0] - 5 * d[2] + d[4] : even + odd;
-    o[1] = pair == 0 ? 4 * d[1] - 5 * d[3] + d[5] : even - odd;
+    const float near = at.near * at.near, far = at.far * at.far;
+    vfloat even = pair == 1 ? d[4] - far * d[2] : d[4] - near * d[2],
+           odd = pair == 1 ? at.near * (d[3] - far * d[1]) : at.far * (d[3] - near * d[1]);
+    o[0] = pair == 0 ? near * far * d[0] - (near + far) * d[2] + d[4] : even + odd;
+    o[1] = pair == 0 ? near * far * d[1] - (near + far) * d[3] + d[5] : even - odd;
 }
 
-CNN_INLINE void cnn_input_line(const vfloat d[6], vfloat o[6])
+CNN_INLINE void cnn_input_line(struct cnn_winograd_nodes at, const vfloat d[6], vfloat o[6])
 {
     vfloat ends[2];
-    cnn_input_pair(d, 0, ends);
-    cnn_input_pair(d, 1, o + 1);
-    cnn_input_pair(d, 2, o + 3);
+    cnn_input_pair(at, d, 0, ends);
+    cnn_input_pair(at, d, 1, o + 1);
+    cnn_input_pair(at, d, 2, o + 3);
     o[0] = ends[0];
     o[5] = ends[1];
 }
 
-CNN_INLINE void cnn_gradient_pair(const vfloat y[4], size_t pair, vfloat o[2])
+CNN_INLINE void cnn_gradient_pair(struct cnn_winograd_nodes at, const vfloat y[4], size_t pair,
+                                  vfloat o[2])
 {
-    vfloat even = pair == 1 ? y[0] + y[2] : y[0] + 4 * y[2],
-           odd = pair == 1 ? y[1] + y[3] : 2 * y[1] + 8 * y[3];
+    const float p = pair == 1 ? at.near : at.far;
+    vfloat even = y[0] + p * p * y[2], odd = p * y[1] + p * p * p * y[3];
     o[0] = pair == 0 ? y[0] : even + odd;
     o[1] = pair == 0 ? y[3] : even - odd;
 }
 
-CNN_INLINE void cnn_gradient_line(const vfloat y[4], vfloat o[6])
+CNN_INLINE void cnn_gradient_line(struct cnn_winograd_nodes at, const vfloat y[4], vfloat o[6])
 {
-    cnn_gradient_pair(y, 1, o + 1);
-    cnn_gradient_pair(y, 2, o + 3);
+    cnn_gradient_pair(at, y, 1, o + 1);
+    cnn_gradient_pair(at, y, 2, o + 3);
     o[0] = y[0];
     o[5] = y[3];
 }
 
-/* to[row][column * slot] = a pair of rows of B' d B, for VLEN channels; points as cnn_tile_point
- * gives them for side 6. */
-CNN_INLINE void cnn_input_transform(const cnn_number *const *points, size_t channel, size_t pair,
-                                    float *const to[2], size_t slot)
+/* A pair of rows of B' d B, for VLEN channels; points as cnn_tile_point gives them for side 6. */
+CNN_INLINE void cnn_input_transform(struct cnn_winograd_nodes at, const cnn_number *const *points,
+                                    size_t channel, size_t pair, vfloat out[2][6])
 {
     vfloat half[2][6];
 #pragma GCC unroll 6
@@ -110,23 +118,19 @@ CNN_INLINE void cnn_input_transform(const cnn_number *const *points, size_t chan
 #pragma GCC unroll 6
         for (size_t i = 0; i < 6; i++)
             d[i] = vload_number(points[i * 6 + j] + channel);
-        cnn_input_pair(d, pair, o);
+        cnn_input_pair(at, d, pair, o);
         half[0][j] = o[0];
         half[1][j] = o[1];
     }
 #pragma GCC unroll 2
-    for (size_t i = 0; i < 2; i++) {
-        vfloat o[6];
-        cnn_input_line(half[i], o);
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; j++)
-            vstore(to[i] + j * slot, o[j]);
-    }
+    for (size_t i = 0; i < 2; i++)
+        cnn_input_line(at, half[i], out[i]);
 }
 
 /* The same of A y A'; points for side 4. */
-CNN_INLINE void cnn_gradient_transform(const cnn_number *const *points, size_t channel, size_t pair,
-                                       float *const to[2], size_t slot)
+CNN_INLINE void cnn_gradient_transform(struct cnn_winograd_nodes at,
+                                       const cnn_number *const *points, size_t channel, size_t pair,
+                                       vfloat out[2][6])
 {
     vfloat half[2][4];
 #pragma GCC unroll 4
@@ -135,18 +139,13 @@ CNN_INLINE void cnn_gradient_transform(const cnn_number *const *points, size_t c
 #pragma GCC unroll 4
         for (size_t i = 0; i < 4; i++)
             y[i] = vload_number(points[i * 4 + j] + channel);
-        cnn_gradient_pair(y, pair, o);
+        cnn_gradient_pair(at, y, pair, o);
         half[0][j] = o[0];
         half[1][j] = o[1];
     }
 #pragma GCC unroll 2
-    for (size_t i = 0; i < 2; i++) {
-        vfloat o[6];
-        cnn_gradient_line(half[i], o);
-#pragma GCC unroll 6
-        for (size_t j = 0; j < 6; j++)
-            vstore(to[i] + j * slot, o[j]);
-    }
+    for (size_t i = 0; i < 2; i++)
+        cnn_gradient_line(at, half[i], out[i]);
 }
 
 CNN_INLINE void cnn_output_line(const vfloat m[6], vfloat o[4])
