@@ -59,7 +59,7 @@ VECTOR_SRC_avxvnni := $(VECTOR_INT8) src/kernels/vector/table.c
 VECTOR_SRC_avx512vnni := $(VECTOR_SRC_avxvnni)
 VECTOR_SRC_avx512bf16 := $(VECTOR_BF16) src/kernels/vector/table.c
 # What reads and writes values that are stored as bfloat16: not a set of its own, but avx512bf16's second table.
-VECTOR_HALVES := activation.c depthwise.c depthwise_weights.c group_norm.c move_halves.c norm.c norm_backward.c norm_forward.c norm_pool.c pool.c scale.c sum.c table_halves.c winograd.c winograd_weights.c
+VECTOR_HALVES := activation.c depthwise.c depthwise_weights.c group_norm.c move_halves.c norm.c norm_backward.c norm_forward.c norm_pool.c pool.c scale.c sum.c table_halves.c winograd.c winograd_pack.c winograd_weights.c
 VECTOR_SRC_halves := $(addprefix src/kernels/vector/,$(VECTOR_HALVES))
 VECTOR_SETS := $(ISAS) $(if $(filter avx512bf16,$(ISAS)),halves)
 VECTOR_OBJ := $(foreach isa,$(VECTOR_SETS),$(patsubst %.c,$(BUILD)/obj/%.$(isa).o,$(or $(VECTOR_SRC_$(isa)),$(VECTOR_SRC))))

@@ -1,6 +1,6 @@
 /* Convolutions of values that are stored as bfloat16: what they compute is what the same table
- * makes of the same numbers as floats, rounded where it is stored. Only the gradient of the weights
- * by Winograd's algorithm rounds its transforms. */
+ * makes of the same numbers as floats, rounded where it is stored. Only gradients by Winograd's
+ * algorithm round their transforms. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -104,9 +104,10 @@ struct setting {
 
 struct arrays {
     struct values x, dy, residual, y, dx;
-    size_t weights, packed_size, back_size, scratch_size;
-    float *w, *bias, *packed, *back, *scratch;
-    float *dw[2], *db[2]; /* of floats, of halves */
+    size_t weights, packed_size, scratch_size;
+    float *w, *bias, *packed, *scratch;
+    size_t back_size[2]; /* of floats, of halves */
+    float *back[2], *dw[2], *db[2];
 };
 
 static size_t outputs(const struct setting *s)
@@ -125,15 +126,17 @@ static struct arrays arrays_new(const struct cnn_kernels *k, const struct settin
                        .dx = values_new(x),
                        .weights = c->out_c * cnn_conv_filter_floats(c),
                        .packed_size = k->conv_packed_floats(c, false),
-                       .back_size = k->conv_packed_floats(c, true),
                        .scratch_size = k->conv_scratch_floats(c, s->n)};
     a.w = tensor_random(a.weights, 4);
     a.bias = tensor_random(c->out_c, 5);
     a.packed = tensor_new(a.packed_size);
-    a.back = tensor_new(a.back_size);
     k->conv_pack(c, false, a.w, NULL, a.packed);
-    k->conv_pack(c, true, a.w, NULL, a.back);
     for (size_t i = 0; i < 2; i++) {
+        struct cnn_conv stored = *c;
+        stored.x_halves = stored.y_halves = i == 1;
+        a.back_size[i] = k->conv_packed_floats(&stored, true);
+        a.back[i] = tensor_new(a.back_size[i]);
+        k->conv_pack(&stored, true, a.w, NULL, a.back[i]);
         a.dw[i] = tensor_new(a.weights);
         a.db[i] = tensor_new(c->out_c);
     }
@@ -146,9 +149,10 @@ static void arrays_free(struct arrays *a, const struct setting *s)
     values_free(&a->x), values_free(&a->dy), values_free(&a->residual);
     values_free(&a->y), values_free(&a->dx);
     tensor_free(a->w, a->weights), tensor_free(a->bias, s->c.out_c);
-    tensor_free(a->packed, a->packed_size), tensor_free(a->back, a->back_size);
+    tensor_free(a->packed, a->packed_size);
     for (size_t i = 0; i < 2; i++)
-        tensor_free(a->dw[i], a->weights), tensor_free(a->db[i], s->c.out_c);
+        tensor_free(a->back[i], a->back_size[i]), tensor_free(a->dw[i], a->weights),
+            tensor_free(a->db[i], s->c.out_c);
 }
 
 /* All passes. */
@@ -172,7 +176,7 @@ static void run(const struct cnn_kernels *k, const struct setting *s, struct arr
     k->conv_backward_data(
         &c, &(struct cnn_conv_backward_data){.n = s->n,
                                              .dy = dy,
-                                             .packed = a->back,
+                                             .packed = a->back[halves],
                                              .dx = halves ? a->dx.halves : a->dx.floats,
                                              .scratch = scratch});
     k->conv_backward_weights(
@@ -186,10 +190,10 @@ static void run(const struct cnn_kernels *k, const struct setting *s, struct arr
     tensor_free(scratch, a->scratch_size);
 }
 
-/* The transforms of the gradient of the weights at 0, near, -near, far, -far and infinity, by
- * polynomials: a line of dy is one whose value is taken there; a line of x is divided among the
- * values by Lagrange's basis, here without its denominators, by which the kernel's line is divided
- * in the end. */
+/* The transforms of Winograd's algorithm at 0, near, -near, far, -far and infinity, by polynomials:
+ * of a line of factors (four of dy, or three of a kernel), its values there; of a line of six
+ * numbers, which Lagrange's basis divides among the values, here without its denominators, by which
+ * the kernel's line is divided. */
 static const double nodes[5] = {0, 0.625, -0.625, 1.625, -1.625};
 
 static void multiply_by_root(double root, size_t degree, double *polynomial)
@@ -199,7 +203,7 @@ static void multiply_by_root(double root, size_t degree, double *polynomial)
         polynomial[i] = (i > 0 ? polynomial[i - 1] : 0) - root * polynomial[i];
 }
 
-/* b: of six numbers of x, a: of four of dy, g: of three weights. */
+/* b: of six numbers, a: of four of dy, g: of three weights. */
 struct transforms {
     double b[6][6], a[6][4], g[3][6];
 };
@@ -233,6 +237,12 @@ struct tile {
     ptrdiff_t y, x;
 };
 
+static void round_points(double points[6][6])
+{
+    for (size_t p = 0; p < 36; p++)
+        points[p / 6][p % 6] = (double)expanded(rounded((float)points[p / 6][p % 6]));
+}
+
 /* matrix * tile * matrix', rounded to bfloat16. */
 static void transform_tile(const double *matrix, size_t side, const struct tile *t,
                            double out[6][6])
@@ -251,8 +261,9 @@ static void transform_tile(const double *matrix, size_t side, const struct tile 
             double sum = 0;
             for (size_t j = 0; j < side; j++)
                 sum += matrix[q * side + j] * half[p][j];
-            out[p][q] = (double)expanded(rounded((float)sum));
+            out[p][q] = sum;
         }
+    round_points(out);
 }
 
 /* The gradient of one filter's weights for one channel of its group, by transforms. */
@@ -320,18 +331,95 @@ static void winograd_weights_check(const struct setting *s, const struct arrays 
     tensor_free(error, a->weights);
 }
 
+/* The same of a kernel, turned round: that of the gradient of the data. */
+static void transform_kernel(const struct transforms *t, const float w[9], double out[6][6])
+{
+    memset(out, 0, 36 * sizeof **out);
+    for (size_t p = 0; p < 36; p++)
+        for (size_t tap = 0; tap < 9; tap++)
+            out[p / 6][p % 6] += t->g[tap / 3][p / 6] * t->g[tap % 3][p % 6] * (double)w[8 - tap];
+    round_points(out);
+}
+
+/* The gradient of the data at (y, x), and the 4 x 4 from there on, for one channel of an image. */
+static void data_gradient(const struct setting *s, const struct arrays *a, size_t channel,
+                          const struct tile *at, double dx[4][4])
+{
+    const struct cnn_conv *c = &s->c;
+    const struct transforms t = transforms_of_nodes();
+    const size_t in = c->in_c / c->groups, out = c->out_c / c->groups, group = channel / in;
+    double sums[6][6] = {{0}};
+    for (size_t filter = group * out; filter < (group + 1) * out; filter++) {
+        double v[6][6], g[6][6];
+        struct tile dy = *at;
+        dy.image += filter;
+        transform_tile(&t.b[0][0], 6, &dy, v);
+        transform_kernel(&t, a->w + (filter * in + channel % in) * 9, g);
+        for (size_t p = 0; p < 36; p++)
+            sums[p / 6][p % 6] += v[p / 6][p % 6] * g[p / 6][p % 6];
+    }
+    for (size_t i = 0; i < 16; i++) {
+        dx[i / 4][i % 4] = 0;
+        for (size_t p = 0; p < 36; p++)
+            dx[i / 4][i % 4] += t.a[p / 6][i / 4] * t.a[p % 6][i % 4] * sums[p / 6][p % 6];
+    }
+}
+
+/* Number `at` of dx, of halves, as the same arithmetic has it here. */
+static void data_check(const struct setting *s, const struct arrays *a, size_t at, double want,
+                       double size)
+{
+    const double got = (double)expanded(halves_of(&a->dx)[at]);
+    if (!(fabs(got - want) < 5e-3 * size + 4e-3 * fabs(want)))
+        fail_msg("%s: dx: number %zu is %g, not %g", s->name, at, got, want);
+}
+
+/* Of the first and the last image a few channels, as winograd_weights_check has it. */
+static void winograd_data_check(const struct setting *s, const struct arrays *a)
+{
+    const struct cnn_conv *c = &s->c;
+    const double size = size_of(a->dx.floats, a->dx.size);
+    for (size_t n = 0; n<s->n; n += s->n> 1 ? s->n - 1 : 1)
+        for (size_t channel = 0; channel < c->in_c; channel += c->in_c / 3)
+            for (size_t y = 0; y < c->in_h; y += 4)
+                for (size_t x = 0; x < c->in_w; x += 4) {
+                    const struct tile dy = {a->dy.floats + n * c->out_h * c->out_w * c->out_c,
+                                            c->out_h,
+                                            c->out_w,
+                                            c->out_c,
+                                            (ptrdiff_t)(y + c->pad_top) - 2,
+                                            (ptrdiff_t)(x + c->pad_left) - 2};
+                    double want[4][4];
+                    data_gradient(s, a, channel, &dy, want);
+                    for (size_t i = 0; i < 4 && y + i < c->in_h; i++)
+                        for (size_t j = 0; j < 4 && x + j < c->in_w; j++)
+                            data_check(
+                                s, a, ((n * c->in_h + y + i) * c->in_w + x + j) * c->in_c + channel,
+                                want[i][j], size);
+                }
+    float *error = tensor_new(a->dx.size);
+    for (size_t i = 0; i < a->dx.size; i++)
+        error[i] = expanded(halves_of(&a->dx)[i]) - a->dx.floats[i];
+    if (!(size_of(error, a->dx.size) < 0.02 * size))
+        fail_msg("%s: dx: errors of %g, gradients of %g", s->name, size_of(error, a->dx.size),
+                 size);
+    tensor_free(error, a->dx.size);
+}
+
 static void compare(const struct setting *s, const struct arrays *a)
 {
     char what[240];
     snprintf(what, sizeof what, "%s: y", s->name);
     results_check(what, &a->y);
-    snprintf(what, sizeof what, "%s: dx", s->name);
-    results_check(what, &a->dx);
-    snprintf(what, sizeof what, "%s: dw", s->name);
-    if (s->winograd)
+    if (s->winograd) {
+        winograd_data_check(s, a);
         winograd_weights_check(s, a);
-    else
+    } else {
+        snprintf(what, sizeof what, "%s: dx", s->name);
+        results_check(what, &a->dx);
+        snprintf(what, sizeof what, "%s: dw", s->name);
         assert_floats_same(what, a->dw[1], a->dw[0], a->weights);
+    }
     snprintf(what, sizeof what, "%s: db", s->name);
     assert_floats_same(what, a->db[1], a->db[0], s->c.out_c);
 }

@@ -120,7 +120,7 @@ static size_t backward_floats(const struct cnn_conv *conv)
 size_t CNN_BF16_NAME(cnn_conv_packed_floats)(const struct cnn_conv *c, bool backward)
 {
     if (cnn_conv_by_winograd(c))
-        return CNN_ISA_NAME(cnn_winograd_packed_floats)(c);
+        return CNN_ISA_NAME(cnn_winograd_packed_floats)(c, backward);
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         return CNN_ISA_NAME(cnn_depthwise_packed_floats)(c);
     return backward ? backward_floats(c) : forward_floats(c);
@@ -230,7 +230,7 @@ void CNN_BF16_NAME(cnn_conv_pack)(const struct cnn_conv *c, bool backward, const
                                   const float *scale, float *packed)
 {
     if (cnn_conv_by_winograd(c))
-        CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
+        cnn_winograd_pack_stored(c, backward, w, scale, packed);
     else if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         CNN_ISA_NAME(cnn_depthwise_pack)(c, w, scale, packed);
     else if (!backward)

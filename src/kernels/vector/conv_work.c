@@ -8,7 +8,10 @@
 struct cnn_work CNN_BF16_NAME(cnn_conv_work)(const struct cnn_conv *c, enum cnn_conv_pass pass)
 {
     if (cnn_conv_by_winograd(c))
-        return (struct cnn_work){.products = CNN_ISA_NAME(cnn_winograd_products)(c, pass)};
+        return (struct cnn_work){.products = CNN_ISA_NAME(cnn_winograd_products)(c, pass),
+                                 .factors = cnn_winograd_by_pairs(c, pass != CNN_CONV_FORWARD)
+                                                ? CNN_FACTORS_PAIRS
+                                                : CNN_FACTORS_FLOATS};
     if (CNN_ISA_NAME(cnn_depthwise_fits)(c))
         return (struct cnn_work){.products = CNN_ISA_NAME(cnn_depthwise_products)(c)};
     const bool pairs =

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernels/vector/ops.h"
+#include "kernels/vector/pairs.h"
 #include "kernels/vector/winograd_cut.h"
 #include "util/parallel.h"
 
@@ -20,10 +21,24 @@ struct winograd {
     struct cnn_winograd_cut cut;
     const cnn_number *x, *zeros;
     const float *packed;
+    /* of pairs of channels, whose transforms are rounded to bfloat16; NULL: of floats */
+    const struct cnn_products *products;
     struct cnn_epilogue epilogue;
     cnn_number *y;
     float *scratch;
 };
+
+/* Whether products are of pairs: only of values that are stored as bfloat16. */
+CNN_INLINE bool by_pairs(const struct winograd *k)
+{
+    return sizeof(cnn_number) < sizeof(float) && k->products;
+}
+
+/* Steps of k that channels make. */
+CNN_INLINE size_t steps(const struct winograd *k, size_t channels)
+{
+    return by_pairs(k) ? channels / 2 : channels;
+}
 
 /* What a task works on: the channels of x from `channel` on, `columns` filters from `column` on,
  * and `tiles` tiles from `first` on; `next` tiles follow. */
@@ -99,7 +114,10 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
             k->y + ((image * e->pool->out_h + row / 2) * e->pool->out_w + column / 2) * t->channels;
     for (size_t c = first; c < first + count; c += VLEN) {
         vfloat out[4][4], bias = e->bias ? vload(e->bias + c) : vset(0);
-        cnn_output_transform(products + c - first, k->cut.products, out);
+        if (by_pairs(k))
+            cnn_output_transform(cnn_rounding_nodes, products + c - first, k->cut.products, out);
+        else
+            cnn_output_transform(cnn_plain_nodes, products + c - first, k->cut.products, out);
         for (size_t i = 0; i < 4; i++)
             for (size_t j = 0; j < 4; j++)
                 out[i][j] += bias;
@@ -116,22 +134,41 @@ static void finish_tile(const struct winograd *k, size_t tile, size_t first, siz
     }
 }
 
-/* A call for each vector: with the loop around it, the compiler would carry more pointers than it
- * has registers. */
-static __attribute__((noinline)) void transform_vector(const cnn_number *const *points,
-                                                       size_t channel, float *to, size_t slot)
+/* to[point * slot]: floats, or the same number of bfloat16. */
+CNN_INLINE void transform_into(struct cnn_winograd_nodes nodes, bool round,
+                               const cnn_number *const *points, size_t channel, float *to,
+                               size_t slot)
 {
     static const size_t places[CNN_PAIRS][2] = {{0, 5}, {1, 2}, {3, 4}};
 #pragma GCC unroll 3
     for (size_t pair = 0; pair < CNN_PAIRS; pair++) {
         vfloat rows[2][6];
-        cnn_input_transform((struct cnn_winograd_nodes){1, 2}, points, channel, pair, rows);
+        cnn_input_transform(nodes, points, channel, pair, rows);
 #pragma GCC unroll 2
         for (size_t i = 0; i < 2; i++)
 #pragma GCC unroll 6
-            for (size_t j = 0; j < 6; j++)
-                vstore(to + (places[pair][i] * 6 + j) * slot, rows[i][j]);
+            for (size_t j = 0; j < 6; j++) {
+                float *place = to + (places[pair][i] * 6 + j) * slot;
+                if (round)
+                    vstore_number((cnn_number *)(void *)place, rows[i][j]);
+                else
+                    vstore(place, rows[i][j]);
+            }
     }
+}
+
+/* Calls for each vector: with the loop around them, the compiler would carry more pointers than it
+ * has registers. */
+static __attribute__((noinline)) void transform_vector(const cnn_number *const *points,
+                                                       size_t channel, float *to, size_t slot)
+{
+    transform_into(cnn_plain_nodes, false, points, channel, to, slot);
+}
+
+static __attribute__((noinline)) void transform_rounded(const cnn_number *const *points,
+                                                        size_t channel, float *to, size_t slot)
+{
+    transform_into(cnn_rounding_nodes, true, points, channel, to, slot);
 }
 
 /* Asks, while products are computed, for a share of where this block's outputs go, of what is added
@@ -149,7 +186,7 @@ CNN_INLINE void prefetch(const struct winograd *k, const struct part *p, size_t 
         cnn_tile_prefetch(&k->cut.in, p->first + p->tiles + t, k->x, p->channel, k->cut.group_in);
 }
 
-/* The inputs of a part's tiles, `channels` of them from `channel` on: to[point][tile][channel]. */
+/* The inputs of a part's tiles, `channels` of them from `channel` on: to[point][tile][step]. */
 static void transform_inputs(const struct winograd *k, const struct part *part, size_t channel,
                              size_t channels, size_t slot, float *to)
 {
@@ -157,19 +194,21 @@ static void transform_inputs(const struct winograd *k, const struct part *part, 
         const cnn_number *points[CNN_POINTS];
         cnn_tile_point(&k->cut.in, part->first + t, 6, k->x, k->zeros, points);
         for (size_t c = 0; c < channels; c += VLEN)
-            transform_vector(points, channel + c, to + t * channels + c, slot);
+            (by_pairs(k) ? transform_rounded : transform_vector)(
+                points, channel + c, to + steps(k, t * channels + c), slot);
     }
 }
 
 static void run_block(const struct winograd *k, const struct part *part, float *slots)
 {
-    size_t in_c = k->cut.group_in;
-    transform_inputs(k, part, part->channel, in_c, k->cut.slot, slots + k->cut.slot);
+    size_t depth = steps(k, k->cut.group_in);
+    transform_inputs(k, part, part->channel, k->cut.group_in, k->cut.slot, slots + k->cut.slot);
     for (size_t p = 0; p < CNN_POINTS; p++) {
-        struct cnn_gemm g = {.a = slots + (p + 1) * k->cut.slot,
-                             .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)in_c, 0, 0}},
-                             .depth = {{in_c, 1, 1}, {1, 0, 0}},
-                             .b = part->packed + p * in_c * k->cut.group_out,
+        struct cnn_gemm g = {.products = k->products,
+                             .a = slots + (p + 1) * k->cut.slot,
+                             .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)depth, 0, 0}},
+                             .depth = {{depth, 1, 1}, {1, 0, 0}},
+                             .b = part->packed + p * depth * k->cut.group_out,
                              .columns = part->columns,
                              .c = slots + p * k->cut.slot,
                              .c_stride = {(ptrdiff_t)part->columns, 0, 0}};
@@ -188,29 +227,44 @@ struct slab {
 };
 
 /* Number i of what cnn_kernel_line makes of g. */
-CNN_INLINE vfloat weights_number(size_t i, const vfloat g[3])
+CNN_INLINE vfloat weights_number(struct cnn_winograd_nodes nodes, size_t i, const vfloat g[3])
 {
     vfloat o[6];
-    cnn_kernel_line(g, o);
+    cnn_kernel_line(nodes, g, o);
     return o[i];
 }
 
-/* Transforms weights of a slab, for the products of one row of points: to[point][channel][filter].
- * A row at a time stays in the first-level cache. */
+/* One row of points of VLEN filters' transformed weights. */
+CNN_INLINE void weights_row(struct cnn_winograd_nodes nodes, size_t row, const float *taps,
+                            size_t width, vfloat o[CNN_TILE_ROW])
+{
+    vfloat half[3];
+#pragma GCC unroll 3
+    for (size_t j = 0; j < 3; j++) {
+        const float *column = taps + j * width;
+        vfloat g[3] = {vload(column), vload(column + 3 * width), vload(column + 6 * width)};
+        half[j] = weights_number(nodes, row, g);
+    }
+    cnn_kernel_line(nodes, half, o);
+}
+
+/* Transforms weights of a slab, for the products of one row of points: to[point][step][filter]. A
+ * row at a time stays in the first-level cache. */
 CNN_INLINE void transform_row(const struct winograd *k, const struct slab *s, size_t row, float *to)
 {
+    const size_t width = s->width, channel = CNN_TAPS * width, step = by_pairs(k) ? 2 : 1;
     const float *taps = s->taps;
-    const size_t width = s->width;
-    for (size_t i = 0; i < s->depth; i++, taps += CNN_TAPS * width, to += width)
+    for (size_t i = 0; i < s->depth; i += step, taps += step * channel, to += width)
         for (size_t f = 0; f < width; f += VLEN) {
-            vfloat half[3], o[CNN_TILE_ROW];
-#pragma GCC unroll 3
-            for (size_t j = 0; j < 3; j++) {
-                const float *column = taps + j * width + f;
-                vfloat g[3] = {vload(column), vload(column + 3 * width), vload(column + 6 * width)};
-                half[j] = weights_number(row, g);
+            vfloat o[CNN_TILE_ROW], next[CNN_TILE_ROW];
+            if (by_pairs(k)) {
+                weights_row(cnn_rounding_nodes, row, taps + f, width, o);
+                weights_row(cnn_rounding_nodes, row, taps + channel + f, width, next);
+                for (size_t j = 0; j < CNN_TILE_ROW; j++)
+                    o[j] = vpair_bf16(o[j], next[j]);
+            } else {
+                weights_row(cnn_plain_nodes, row, taps + f, width, o);
             }
-            cnn_kernel_line(half, o);
 #pragma GCC unroll 6
             for (size_t j = 0; j < CNN_TILE_ROW; j++)
                 vstore(to + j * k->cut.weights + f, o[j]);
@@ -244,11 +298,12 @@ static void multiply_slab(const struct winograd *k, const struct part *part, con
                           const float *inputs, float *weights)
 {
     float *products = weights + CNN_TILE_ROW * k->cut.weights;
-    const size_t taps = s->depth * s->width * CNN_TAPS;
+    const size_t taps = s->depth * s->width * CNN_TAPS, depth = steps(k, s->depth);
     for (size_t p = 0; p < CNN_POINTS; p++) {
-        struct cnn_gemm g = {.a = inputs + p * k->cut.inputs,
-                             .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)s->depth, 0, 0}},
-                             .depth = {{s->depth, 1, 1}, {1, 0, 0}},
+        struct cnn_gemm g = {.products = k->products,
+                             .a = inputs + p * k->cut.inputs,
+                             .rows = {{part->tiles, 1, 1}, {(ptrdiff_t)depth, 0, 0}},
+                             .depth = {{depth, 1, 1}, {1, 0, 0}},
                              .b = weights + p % CNN_TILE_ROW * k->cut.weights,
                              .columns = s->width,
                              .c = products + p * k->cut.products + s->column,
@@ -299,9 +354,9 @@ static void run_blocks(void *context, size_t task, size_t thread)
     struct part p = {.channel = group * k->cut.group_in,
                      .column = group * k->cut.group_out + column,
                      .columns = cnn_size_min(k->cut.part, k->cut.group_out - column)};
-    p.packed = k->packed + (k->cut.depth ? CNN_TAPS * (group * k->cut.group_out + column)
-                                         : CNN_POINTS * group * k->cut.group_out + column) *
-                               k->cut.group_in;
+    p.packed = k->packed + (k->cut.depth ? CNN_TAPS * p.column * k->cut.group_in
+                                         : (CNN_POINTS * group * k->cut.group_out + column) *
+                                               steps(k, k->cut.group_in));
     for (p.first = begin; p.first < end; p.first += p.tiles) {
         p.tiles = cnn_size_min(k->cut.block, end - p.first);
         p.next = cnn_size_min(k->cut.block, end - p.first - p.tiles);
@@ -336,6 +391,8 @@ void CNN_VALUE_NAME(cnn_winograd_backward_data)(const struct cnn_conv *c,
     struct winograd k = {.cut = CNN_ISA_NAME(cnn_winograd_cut)(c, pass->n, true)};
     k.x = (const cnn_number *)pass->dy;
     k.packed = pass->packed;
+    if (sizeof *k.x < sizeof(float))
+        k.products = &CNN_BF16_NAME(cnn_products_bf16);
     k.y = (cnn_number *)pass->dx;
     run(&k, pass->scratch);
 }

@@ -18,7 +18,14 @@ double CNN_ISA_NAME(cnn_winograd_products)(const struct cnn_conv *c, enum cnn_co
 /* Whether its packed weights are transformed when they are used. */
 bool CNN_ISA_NAME(cnn_winograd_late)(const struct cnn_conv *c);
 
-size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c);
+/* Whether products are of pairs of bfloat16, though the transforms round more than the numbers did:
+ * in gradients, of values that are stored so. What a network computes is spared. */
+static inline bool cnn_winograd_by_pairs(const struct cnn_conv *c, bool backward)
+{
+    return backward && c->x_halves;
+}
+
+size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward);
 void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
                                      const float *scale, float *packed);
 
@@ -41,7 +48,22 @@ void cnn_winograd_backward_data_halves(const struct cnn_conv *c,
                                        const struct cnn_conv_backward_data *pass);
 void cnn_winograd_backward_weights_halves(const struct cnn_conv *c,
                                           const struct cnn_conv_backward_weights *pass);
+/* For the gradient of the data alone. */
+void cnn_winograd_pack_halves(const struct cnn_conv *c, bool backward, const float *w,
+                              const float *scale, float *packed);
 #endif
+
+static inline void cnn_winograd_pack_stored(const struct cnn_conv *c, bool backward, const float *w,
+                                            const float *scale, float *packed)
+{
+#if defined(__AVX512BF16__)
+    if (cnn_winograd_by_pairs(c, backward)) {
+        cnn_winograd_pack_halves(c, backward, w, scale, packed);
+        return;
+    }
+#endif
+    CNN_ISA_NAME(cnn_winograd_pack)(c, backward, w, scale, packed);
+}
 
 /* The version for what the convolution's values are stored as. */
 static inline void cnn_winograd_forward_stored(const struct cnn_conv *c,

@@ -1,10 +1,20 @@
 /* The weights of Winograd's forward pass and of its gradient of the data, as winograd.c reads them:
  * transformed, or as they are where that is done late. */
 #include "kernels/vector/conv_internal.h"
+#include "kernels/vector/pairs.h"
 #include "kernels/vector/square.h"
 #include "kernels/vector/winograd.h"
 #include "kernels/vector/winograd_tile.h"
 #include "util/parallel.h"
+
+/* CHANNELS: of one step of k. For values that are stored as bfloat16 this packs for the gradient of
+ * the data alone. */
+#ifdef CNN_HALVES
+enum { CHANNELS = 2 };
+#define NODES cnn_rounding_nodes
+#else
+enum { CHANNELS = 1 };
+#define NODES      cnn_plain_nodes
 
 /* Channels times filters of a group, from which on weights are transformed late: with fewer,
  * transforming them once costs less than fetching all of them. */
@@ -15,13 +25,16 @@ bool CNN_ISA_NAME(cnn_winograd_late)(const struct cnn_conv *c)
     return (c->in_c / c->groups) * (c->out_c / c->groups) >= LATE_PAIRS;
 }
 
-/* Of one of the two correlations: [group][point][panel][channel][filter], or late
+/* Of one of the two correlations: [group][point][panel][step of channels][filter], or late
  * [group][panel][channel][tap][filter]. */
-size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c)
+size_t CNN_ISA_NAME(cnn_winograd_packed_floats)(const struct cnn_conv *c, bool backward)
 {
-    return cnn_size_times(CNN_ISA_NAME(cnn_winograd_late)(c) ? CNN_TAPS : CNN_POINTS,
-                          cnn_size_times(c->in_c, c->out_c / c->groups));
+    const size_t channels = cnn_size_times(c->in_c, c->out_c / c->groups);
+    if (CNN_ISA_NAME(cnn_winograd_late)(c))
+        return cnn_size_times(CNN_TAPS, channels);
+    return cnn_size_times(CNN_POINTS, cnn_winograd_by_pairs(c, backward) ? channels / 2 : channels);
 }
+#endif
 
 struct packing {
     const float *w, *scale; /* scale: of each filter; NULL: none */
@@ -30,22 +43,6 @@ struct packing {
     size_t in_step, out_step;
     bool turned, late;
 };
-
-/* to[p * point] = G g G' for VLEN filters, times their scale. */
-CNN_INLINE void transform_weights(const vfloat g[CNN_TAPS], vfloat scale, size_t point, float *to)
-{
-    vfloat half[3][6];
-    for (size_t j = 0; j < 3; j++) {
-        vfloat column[3] = {g[j], g[3 + j], g[6 + j]};
-        cnn_kernel_line(column, half[j]);
-    }
-    for (size_t i = 0; i < 6; i++) {
-        vfloat row[3] = {half[0][i], half[1][i], half[2][i]}, o[6];
-        cnn_kernel_line(row, o);
-        for (size_t j = 0; j < 6; j++)
-            vstore(to + (i * 6 + j) * point, o[j] * scale);
-    }
-}
 
 /* The taps of VLEN filters for VLEN channels: kernels[channel][tap][filter]. The weights have the
  * taps of one filter for all channels side by side; turned, those of one channel for all
@@ -66,44 +63,70 @@ static void gather_kernels(const struct packing *p, const float *from, float *ke
                              step);
 }
 
-/* VLEN filters of one input channel, their taps at `kernel`. */
-static void pack_vector(const struct packing *p, const float *kernel, vfloat scale, size_t step,
-                        float *to)
+/* to[point * step] = G g G' for VLEN filters of one step of channels, times their scale; the taps
+ * of a channel are at `kernel`, those of the next one CNN_TAPS vectors further. */
+static __attribute__((noinline)) void pack_transformed(const float *kernel, vfloat scale,
+                                                       size_t step, float *to)
 {
-    vfloat g[CNN_TAPS];
-    for (size_t k = 0; k < CNN_TAPS; k++)
-        g[k] = vload(kernel + k * VLEN);
-    if (!p->late) {
-        transform_weights(g, scale, step, to);
-        return;
+    vfloat half[CHANNELS][3][6];
+#pragma GCC unroll 2
+    for (size_t c = 0; c < CHANNELS; c++)
+#pragma GCC unroll 3
+        for (size_t j = 0; j < 3; j++) {
+            const float *tap = kernel + (c * CNN_TAPS + j) * VLEN;
+            vfloat column[3] = {vload(tap), vload(tap + 3 * VLEN), vload(tap + 6 * VLEN)};
+            cnn_kernel_line(NODES, column, half[c][j]);
+        }
+#pragma GCC unroll 6
+    for (size_t i = 0; i < 6; i++) {
+        vfloat o[CHANNELS][6];
+#pragma GCC unroll 2
+        for (size_t c = 0; c < CHANNELS; c++) {
+            vfloat row[3] = {half[c][0][i], half[c][1][i], half[c][2][i]};
+            cnn_kernel_line(NODES, row, o[c]);
+        }
+#pragma GCC unroll 6
+        for (size_t j = 0; j < 6; j++) {
+            vfloat first = o[0][j] * scale, last = o[CHANNELS - 1][j] * scale;
+            vstore(to + (i * 6 + j) * step, CHANNELS == 2 ? vpair_bf16(first, last) : first);
+        }
     }
+}
+
+/* VLEN filters of one channel, as they are. */
+static void pack_taps(const float *kernel, vfloat scale, size_t step, float *to)
+{
     for (size_t k = 0; k < CNN_TAPS; k++)
-        vstore(to + k * step, g[k] * scale);
+        vstore(to + k * step, vload(kernel + k * VLEN) * scale);
 }
 
 /* Task: VLEN filters of a group. */
 static void pack_filters(void *context, size_t task, size_t thread)
 {
     const struct packing *p = context;
-    size_t point = p->in_c * p->out_c, group = task * VLEN / p->out_c,
-           filter = task * VLEN % p->out_c, numbers = p->late ? CNN_TAPS : 1;
+    size_t group = task * VLEN / p->out_c, filter = task * VLEN % p->out_c,
+           channels = p->late ? 1 : CHANNELS, steps = p->in_c / channels;
     size_t panel = filter / CNN_PANEL * CNN_PANEL, width = cnn_panel_width(p->out_c, panel);
-    const float *from = p->w + group * point * CNN_TAPS + filter * p->out_step;
-    float *to = p->to + group * point * (p->late ? CNN_TAPS : CNN_POINTS) +
-                panel * p->in_c * numbers + filter - panel;
+    size_t point = steps * p->out_c, numbers = p->late ? CNN_TAPS : CNN_POINTS;
+    const float *from = p->w + group * p->in_c * p->out_c * CNN_TAPS + filter * p->out_step;
+    float *to =
+        p->to + group * point * numbers + panel * steps * (p->late ? CNN_TAPS : 1) + filter - panel;
     vfloat scale = p->scale ? vload(p->scale + task * VLEN) : vset(1);
     float kernels[VLEN * CNN_TAPS * VLEN];
     (void)thread;
-    for (size_t i = 0; i < p->in_c; i++) {
+    for (size_t i = 0; i < p->in_c; i += channels) {
+        const float *kernel = kernels + i % VLEN * CNN_TAPS * VLEN;
         if (i % VLEN == 0)
             gather_kernels(p, from + i * p->in_step, kernels);
-        pack_vector(p, kernels + i % VLEN * CNN_TAPS * VLEN, scale, p->late ? width : point,
-                    to + i * width * numbers);
+        if (p->late)
+            pack_taps(kernel, scale, width, to + i * width * CNN_TAPS);
+        else
+            pack_transformed(kernel, scale, point, to + i / channels * width);
     }
 }
 
-void CNN_ISA_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
-                                     const float *scale, float *packed)
+void CNN_VALUE_NAME(cnn_winograd_pack)(const struct cnn_conv *c, bool backward, const float *w,
+                                       const float *scale, float *packed)
 {
     size_t group_in = c->in_c / c->groups, group_out = c->out_c / c->groups;
     struct packing p = {.w = w,
