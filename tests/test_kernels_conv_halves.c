@@ -379,7 +379,8 @@ static void winograd_data_check(const struct setting *s, const struct arrays *a)
 {
     const struct cnn_conv *c = &s->c;
     const double size = size_of(a->dx.floats, a->dx.size);
-    for (size_t n = 0; n<s->n; n += s->n> 1 ? s->n - 1 : 1)
+    const size_t last = s->n > 1 ? s->n - 1 : 1;
+    for (size_t n = 0; n < s->n; n += last)
         for (size_t channel = 0; channel < c->in_c; channel += c->in_c / 3)
             for (size_t y = 0; y < c->in_h; y += 4)
                 for (size_t x = 0; x < c->in_w; x += 4) {
@@ -547,7 +548,8 @@ static void test_winograd_of_halves_when_geometry_is_random(void **state)
 }
 
 /* Weights that are transformed late; gradients of some filters at a time; more channels than a part
- * of the gradient of the weights has, more images than a block. */
+ * of the gradient of the weights has, more images than a block; a part of the batch with more tiles
+ * than one block of that. */
 static void test_winograd_of_halves_when_large(void **state)
 {
     (void)state;
@@ -555,7 +557,8 @@ static void test_winograd_of_halves_when_large(void **state)
                                       {3, 7, 7, 512, 272},
                                       {2, 4, 4, 1040, 464},
                                       {2, 14, 13, 144, 160},
-                                      {70, 4, 8, 16, 144}};
+                                      {70, 4, 8, 16, 144},
+                                      {2, 40, 37, 16, 32}};
     unsigned random = 3;
     if (!wanted())
         skip();

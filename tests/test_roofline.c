@@ -215,6 +215,17 @@ static void test_work_is_of_pairs_when_the_kernels_have_them(void **state)
         c.bf16 = true;
         assert_int_equal(k->conv_work(&c, CNN_CONV_FORWARD).factors, pairs);
         assert_int_equal(k->conv_work(&c, CNN_CONV_BACKWARD_WEIGHTS).factors, CNN_FACTORS_FLOATS);
+        /* by Winograd's algorithm gradients alone, of values that are stored as bfloat16 */
+        c = conv_square((struct square){16, 64, 64, 3, 1, 1, 1, 1});
+        c.direct = false;
+        c.bf16 = true;
+        for (int stored = 0; stored <= (k->halves != NULL); stored++) {
+            c.x_halves = c.y_halves = stored == 1;
+            for (int pass = 0; pass <= CNN_CONV_BACKWARD_WEIGHTS; pass++)
+                assert_int_equal(k->conv_work(&c, (enum cnn_conv_pass)pass).factors,
+                                 i > 0 && stored && pass != CNN_CONV_FORWARD ? CNN_FACTORS_PAIRS
+                                                                             : CNN_FACTORS_FLOATS);
+        }
     }
 }
 

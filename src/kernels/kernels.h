@@ -93,7 +93,8 @@ struct cnn_conv {
     size_t groups;
     enum cnn_padding_mode padding_mode;
     /* Every output is one plain sum; else 3x3 convolutions may go by Winograd's algorithm, whose
-     * error is about 1e-5 of the largest value. */
+     * error is about 1e-5 of the largest value. Where x_halves, its gradients are of numbers that
+     * are rounded to bfloat16 on the way, and their error is about 1 % of their size. */
     bool direct;
     /* Plain sums may be of numbers rounded to bfloat16 (8 bits of mantissa), added up in
      * float32. */
@@ -416,7 +417,8 @@ struct cnn_kernels {
 
     /* Convolution. packed holds what conv_pack wrote (conv_packed_floats floats), to be packed
      * again whenever w has changed: for conv_forward w, each filter times its number in scale
-     * (NULL: all 1); with `backward`, for conv_backward_data, w without scale. Of a 1x1 convolution
+     * (NULL: all 1); with `backward`, for conv_backward_data, w without scale, and with the same
+     * x_halves: some are then packed as bfloat16. Of a 1x1 convolution
      * with one group, filters may be packed for conv_forward in runs that begin at multiples of 64
      * and have at least four, each as a convolution of its own, one behind the other. Of a dense
      * layer (cnn_conv_dense) packed may be NULL: w is then packed on the way, which is faster where

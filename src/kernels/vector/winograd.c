@@ -5,9 +5,10 @@
  * point p - 1, which are done with. Where tiles are few, as in small maps of one image, tasks share
  * a block, each with a part of the filters, and transform its inputs each for itself.
  *
- * Transformed weights are four times as many as the weights. Where they would not fit into the
- * caches, memory holds the weights alone, in panels, and a task transforms what it needs of them
- * when it needs it: some channels of one panel at a time, for all tiles of its block. */
+ * Transformed weights are four times as many as the weights (as pairs they take twice the memory).
+ * Where they would not fit into the caches, memory holds the weights alone, in panels, and a task
+ * transforms what it needs of them when it needs it: some channels of one panel at a time, for all
+ * tiles of its block. */
 #include "kernels/vector/winograd.h"
 
 #include <string.h>

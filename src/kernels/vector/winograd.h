@@ -1,7 +1,8 @@
 /* Winograd's minimal filtering F(4x4, 3x3) for convolutions with 3x3 kernels and stride 1: Lavin
  * and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016. A tile of 4 x 4 outputs
  * takes 36 products per pair of channels instead of 144; its error is some ten times that of the
- * direct sum (1e-5 of the largest value). */
+ * direct sum (1e-5 of the largest value). Gradients of values that are stored as bfloat16 have
+ * larger errors (cnn_winograd_by_pairs). */
 #ifndef CNN_KERNELS_VECTOR_WINOGRAD_H
 #define CNN_KERNELS_VECTOR_WINOGRAD_H
 

@@ -38,8 +38,8 @@ struct weights_gradient {
 struct part {
     size_t first, tiles, next; /* of the block at hand: its first tile, its tiles, the next one's */
     size_t in, in_count, group_channel, out, out_count;
-    /* transformed tiles of a block, of one pair of rows: [point][VLEN channels][tile],
-     * [point][panel][tile] */
+    /* transformed tiles of a block, of one pair of rows: [point][VLEN channels][step],
+     * [point][panel][step] */
     float *v, *d;
     float *sums; /* [point, pair by pair][panel][channel of x][column] */
     float *bias;
